@@ -1,0 +1,5 @@
+#pragma once
+#include "light.h"
+
+#include <boost/asio.hpp>
+#include <nlohmann/json.hpp>

@@ -1,0 +1,48 @@
+// CMS SignedData (RFC 5652) as vouchers use it (RFC 8366 5.4), and the certs-only form that EST answers with.
+
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "crypto/certificate.h"
+
+namespace cahn::crypto {
+
+inline constexpr std::string_view oid_id_data = "1.2.840.113549.1.7.1";
+inline constexpr std::string_view oid_anima_json_voucher = "1.2.840.113549.1.9.16.1.40";
+
+// Signs `content` (encapsulated, binary, with signed attributes and signing time) as one SignerInfo by `signer`'s key.
+// `include` are further certificates to carry (the signer's own is always carried). Returns DER.
+Result<Bytes> cms_sign(ByteView content, std::string_view content_type_oid, const Certificate& signer,
+                       const PrivateKey& key, std::span<const Certificate> include = {});
+
+class SignedMessage {
+ public:
+  // Parses DER of at most 1 MiB with exactly one SignerInfo and encapsulated content, finds the signer's certificate in it
+  // and verifies the signature with that certificate's key. The chain is not checked here: use verify_chain with
+  // certificates(). Errors: malformed (says what), unsupported, bad_signature, untrusted (signer's certificate not carried).
+  static Result<SignedMessage> verify(ByteView der);
+
+  const std::string& content_type() const { return content_type_; }  // dotted OID of eContentType
+  const Bytes& content() const { return content_; }
+  const Certificate& signer() const { return signer_; }
+  const std::vector<Certificate>& certificates() const { return certificates_; }  // all carried, signer included
+  const std::optional<Time>& signing_time() const { return signing_time_; }
+
+ private:
+  explicit SignedMessage(Certificate signer) : signer_(std::move(signer)) {}
+  std::string content_type_;
+  Bytes content_;
+  Certificate signer_;
+  std::vector<Certificate> certificates_;
+  std::optional<Time> signing_time_;
+};
+
+// Degenerate SignedData that only carries certificates (RFC 7030 4.1.3), DER.
+Result<Bytes> certs_only(std::span<const Certificate>);
+Result<std::vector<Certificate>> certs_from_certs_only(ByteView der);
+
+}  // namespace cahn::crypto

@@ -1,0 +1,12 @@
+// The operator's window of every server role: plain HTTP on loopback, `GET /healthz` and `GET /metrics`.
+
+#pragma once
+
+#include "net/http.h"
+
+namespace cahn::net {
+
+// `healthy` returns an empty string when all is well, else what is wrong (503).
+Result<std::unique_ptr<HttpServer>> start_health_server(Executor, std::uint16_t port, std::function<std::string()> healthy);
+
+}  // namespace cahn::net

@@ -1,0 +1,52 @@
+// The Issuer seam: turns a checked request into a certificate. Ours in this process (DomainCa), in its own process, or an
+// upstream CA: whoever asks does not know which.
+//
+// Threads: called from any I/O thread; may suspend, must not block it.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "base/result.h"
+#include "crypto/csr.h"
+
+namespace cahn::pki {
+
+enum class PkiError {
+  bad_request,       // the CSR is malformed or its signature does not hold
+  not_permitted,     // well-formed, but asks for what it may not have: CA, another subject, cmcRA
+  not_authorized,    // the asker may not enrol (now)
+  unknown_label,
+  unavailable,       // store or upstream CA gone
+  server_refused,    // client side: the server said no; the message carries its status and text
+  bad_answer         // client side: what came back is no certificate of ours
+};
+std::string_view error_name(PkiError);
+
+enum class Profile { ldevid, registrar, radius_server, masa, tls_server };
+
+struct IssueRequest {
+  crypto::Csr csr;
+  Profile profile = Profile::ldevid;
+  crypto::Name subject;              // decided by the registration authority, not by the CSR
+  std::vector<std::string> dns_names, uris, ip_addresses;
+};
+
+struct IssuedCertificate {
+  crypto::Certificate certificate;
+  std::vector<crypto::Certificate> chain;  // issuing CA up to the root, without the certificate itself
+};
+
+class Issuer {
+ public:
+  virtual ~Issuer() = default;
+  // The certificate is durable (recorded) before this completes.
+  virtual boost::asio::awaitable<Result<IssuedCertificate>> issue(IssueRequest request) = 0;
+  // The CA certificates a client should trust (EST cacerts), root last.
+  virtual std::vector<crypto::Certificate> ca_certificates() const = 0;
+};
+
+}  // namespace cahn::pki

@@ -1,0 +1,48 @@
+// Signed vouchers: the CMS around the JSON, and the checks of each party that reads one.
+
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "crypto/chain.h"
+#include "crypto/cms.h"
+#include "voucher/voucher.h"
+
+namespace cahn::voucher {
+
+inline constexpr std::string_view media_type_cms = "application/voucher-cms+json";
+
+enum class ContentType { anima_json_voucher, id_data };  // decision 1: emit the first, accept both
+
+Result<Bytes> sign(const Voucher&, Root, const crypto::Certificate& signer, const crypto::PrivateKey& key,
+                   std::span<const crypto::Certificate> include = {}, ContentType = ContentType::anima_json_voucher);
+
+// A voucher(-request) whose CMS signature holds for the certificate it carries. Who that is, is for the caller to judge.
+struct SignedVoucher {
+  Voucher voucher;
+  crypto::Certificate signer;
+  std::vector<crypto::Certificate> certificates;
+  std::optional<Time> signing_time;
+  Bytes cms;  // exactly as received
+};
+Result<SignedVoucher> open(ByteView cms, Root, Reading = Reading::strict);
+
+// What a pledge expects of a voucher (RFC 8995 5.6.1, RFC 8366 5.3).
+struct PledgeExpectation {
+  crypto::Certificate idevid;
+  std::optional<std::string> nonce;     // what it sent; a voucher with another one, or (unless nonceless_allowed) none, fails
+  bool nonceless_allowed = true;        // RFC 8995 7.2
+  std::optional<Time> now;              // a pledge without a clock has none: times are then ignored (2.6.1)
+  crypto::TrustStore masa_anchors;      // the MASA's certificate itself, or a CA that only signs MASAs (decision 7)
+  bool accept_logged = true, accept_verified = true, accept_proximity = true;
+};
+// Verifies signature, signer (must reach masa_anchors and not be a device or CA-only certificate), serial, nonce, times,
+// idevid-issuer, assertion and that there is a pin. Errors: the VoucherError that says which.
+Result<Voucher> read_as_pledge(ByteView cms, const PledgeExpectation&);
+
+// Checks that the registrar's chain from the TLS handshake leads to the pin, or that its leaf's key is the pin's
+// (RFC 8995 5.6.2). `now` as above.
+Result<void> check_pin(const Voucher&, std::span<const crypto::Certificate> registrar_chain, std::optional<Time> now);
+
+}  // namespace cahn::voucher

@@ -1,0 +1,72 @@
+// Vouchers and voucher-requests (RFC 8366 5.3, RFC 8995 3) as values, and their JSON.
+//
+// One type serves both (decision 6); which JSON root it has is asked for when it is written and told when it is read.
+//
+// Threads: values.
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/certificate.h"
+
+namespace cahn::voucher {
+
+enum class VoucherError {
+  not_json,          // not JSON, duplicate members, too deep or too large
+  wrong_root,        // neither ietf-voucher:voucher nor ietf-voucher-request:voucher, or the other one
+  missing_member,
+  bad_member,        // a member of the wrong type or with an impossible value; the message names it and what was found
+  contradiction,     // nonce and expires-on together, …
+  not_cms,
+  wrong_content_type,
+  bad_signature,
+  signer_not_trusted,
+  signer_is_not_the_masa,
+  wrong_serial,
+  wrong_nonce,
+  expired,
+  not_yet_valid,
+  wrong_issuer,      // idevid-issuer is not ours
+  assertion_refused,
+  no_pin,
+  bad_certificate
+};
+std::string_view error_name(VoucherError);
+
+enum class Assertion { verified, logged, proximity };
+std::string_view to_text(Assertion);
+
+enum class Root { voucher, voucher_request };
+
+struct Voucher {
+  std::optional<Time> created_on;
+  std::optional<Time> expires_on;
+  std::optional<Assertion> assertion;
+  std::string serial_number;                 // never empty once parsed
+  std::optional<Bytes> idevid_issuer;        // DER AuthorityKeyIdentifier (decision 4); a bare key id is accepted
+  std::optional<crypto::Certificate> pinned_domain_cert;
+  std::optional<bool> domain_cert_revocation_checks;
+  std::optional<std::string> nonce;          // as it stands in the JSON: roles compare strings (decision 3)
+  std::optional<Time> last_renewal_date;
+  std::optional<Bytes> prior_signed_voucher_request;
+  std::optional<crypto::Certificate> proximity_registrar_cert;
+};
+
+// Strict reads just RFC 8366; tolerant also reads the other root for requests, base64url, and dates with fractions. Unknown
+// members are never an error.
+enum class Reading { strict, tolerant };
+
+std::string to_json(const Voucher&, Root);
+// At most 256 KiB, depth 16, no duplicate member names.
+Result<Voucher> from_json(std::string_view json, Root expected, Reading = Reading::strict);
+
+// At least 128 random bits as base64 (decision 3).
+std::string fresh_nonce();
+
+}  // namespace cahn::voucher
