@@ -1,0 +1,84 @@
+// The pledge of RFC 8995: a device that wants to belong to whoever its manufacturer's voucher names.
+//
+// onboard() tries candidates in turn. With each: provisional TLS, a voucher-request with a nonce of its own, the
+// voucher's checks, and then on the same connection EST. What comes out is kept in the state directory:
+//
+//   state/network -> network-<random>/     the link is replaced by rename: a crash leaves the old state or the new one
+//     ldevid.key     the LDevID's private key, PKCS#8 PEM, 0600
+//     ldevid.pem     the LDevID, then intermediate certificates if any
+//     domain-ca.pem  the domain's CA certificates
+//     voucher.cms    the voucher as it came
+//     network.json   {"network","registrar","serialNumber"}
+//
+// Threads: one call at a time.
+
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admission/admission.h"
+#include "base/time.h"
+#include "brski/wire.h"
+#include "crypto/chain.h"
+#include "crypto/tls.h"
+#include "net/http.h"
+#include "voucher/signed_voucher.h"
+
+namespace cahn::brski {
+
+struct PledgeOptions {
+  crypto::TlsIdentity idevid;       // chain with the maker's CA behind the leaf; its key signs voucher-requests
+  crypto::TrustStore masa_anchors;  // decision 7
+  const Clock* clock = nullptr;     // one the device can trust; null: times are ignored (RFC 8995 2.6.1)
+  std::filesystem::path state;      // made 0700; empty: nothing is kept (simulations)
+  admission::Admission* admission = nullptr;  // C.1 and C.10; null: what RFC 8995 permits
+  bool accept_nonceless = true;               // RFC 8995 7.2
+  net::ClientLimits limits{};
+  std::chrono::milliseconds longest_pause = std::chrono::seconds(60);  // between two askings, whatever Retry-After says
+  std::chrono::milliseconds patience = std::chrono::days(4);           // with one registrar that answers 202 (5.6)
+  std::function<void(const Progress&)> on_progress;                    // may be empty
+};
+
+// What a device has once it belongs to a network.
+struct NetworkCredential {
+  crypto::PrivateKeyPtr key;
+  crypto::Certificate ldevid;
+  std::vector<crypto::Certificate> domain_ca;  // anchors of the domain: registrar, RADIUS server
+  Bytes voucher;                               // CMS
+  std::string network;                         // the LDevID's CN: the SSID to join
+  net::Endpoint registrar;
+};
+
+class Pledge {
+ public:
+  // Reads the state if there is one; makes the folder if there is none. Errors: bad_option, bad_state.
+  static Result<std::unique_ptr<Pledge>> open(PledgeOptions);
+  ~Pledge();
+
+  // The credential it has; nullopt in factory state.
+  const std::optional<NetworkCredential>& credential() const;
+  // Where the files above are: state/network. Empty without a state directory.
+  std::filesystem::path files() const;
+
+  // Gets voucher and LDevID from the first candidate that leads to both. A device that has a credential keeps it and
+  // contacts nobody (RFC 8995 5). Errors: no_registrar, or of a single candidate its own error.
+  net::awaitable<Result<NetworkCredential>> onboard(std::vector<net::Endpoint> candidates);
+  // simplereenroll with a new key, over a connection that shows the LDevID and is trusted by the domain's CA and cmcRA.
+  // The old credential stays until the new one is durable. Errors: bad_state (nothing to renew), registrar_refused, …
+  net::awaitable<Result<NetworkCredential>> renew();
+  // Forgets the network (RFC 8995 2.1): only IDevID and anchors remain.
+  Result<void> factory_reset();
+
+ private:
+  struct Impl;
+  explicit Pledge(std::unique_ptr<Impl>);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cahn::brski
