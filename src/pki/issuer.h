@@ -22,7 +22,8 @@ enum class PkiError {
   unknown_label,
   unavailable,       // store or upstream CA gone
   server_refused,    // client side: the server said no; the message carries its status and text
-  bad_answer         // client side: what came back is no certificate of ours
+  bad_answer,        // client side: what came back is no certificate of ours
+  undecided          // not now, perhaps later: the server answers 202 with Retry-After (RFC 7030 4.2.3)
 };
 std::string_view error_name(PkiError);
 
