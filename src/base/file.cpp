@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -102,7 +103,8 @@ Result<Bytes> read_file(const std::filesystem::path& path, std::size_t max_size)
   Bytes bytes;
   for (;;) {
     const std::size_t had = bytes.size();
-    const std::size_t step = std::min<std::size_t>(max_size - had + 1, std::size_t{64} << 10);
+    // One octet more than is allowed shows that there is more.
+    const std::size_t step = std::min(max_size - had, (std::size_t{64} << 10) - 1) + 1;
     bytes.resize(had + step);
     const ssize_t got = ::read(fd.get(), bytes.data() + had, step);
     if (got < 0) {

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -33,11 +35,16 @@ struct Event {
   Bytes payload;
 };
 
-// What one commit holds: everything in it becomes durable together or not at all.
+// What one commit holds: everything in it becomes durable together or not at all. Erases are applied before puts.
 struct Batch {
   std::vector<NewEvent> events;
-  struct Put { std::string table, key; Bytes value; };
-  struct Erase { std::string table, key; };
+  struct Put {
+    std::string table, key;
+    Bytes value;
+  };
+  struct Erase {
+    std::string table, key;
+  };
   std::vector<Put> puts;
   std::vector<Erase> erases;
   // Keys that must not exist when the batch is applied; if one does, nothing is written and the answer is `conflict`.
@@ -52,16 +59,17 @@ struct Committed {
 class EventLog {
  public:
   virtual ~EventLog() = default;
-  // `done` is called once, from the store's own thread, after the batch is durable (fsync) or has failed. Batches that wait
-  // together share one fsync (group commit). Order of calls is order of positions. The queue is bounded: when full,
-  // `done` gets `unavailable` at once.
+  // `done` is called once, from the store's own thread, after the batch is durable (fsync) or has failed. Batches that
+  // wait together share one fsync (group commit). Order of calls is order of positions. The queue is bounded: when
+  // full, `done` gets `unavailable` at once.
   virtual void commit(Batch, std::function<void(Result<Committed>)> done) = 0;
-  // The same, for threads that may block.
+  // The same, for threads that may block. REQUIRES: not called from `done` or from a `wake`, which are on the store's
+  // thread.
   Result<Committed> commit_and_wait(Batch);
   virtual Result<std::vector<Event>> read(Position from, std::size_t limit) const = 0;
   virtual Position last_position() const = 0;
-  // `wake` is called (from the store's thread, must not block) after every commit that appended events, until the returned
-  // handle is destroyed. Followers then read() on from where they were.
+  // `wake` is called (from the store's thread, must not block) after every commit that appended events, until the
+  // returned handle is destroyed. Followers then read() on from where they were.
   virtual std::shared_ptr<void> follow(std::function<void()> wake) = 0;
 };
 

@@ -13,14 +13,15 @@ namespace cahn::store {
 
 class Store : public EventLog {
  public:
-  // SQLite in WAL mode with synchronous=FULL (decision 69); creates the file (0600) if it is not there. One process at a
-  // time (locked otherwise).
+  // SQLite in WAL mode with synchronous=FULL (decision 69); creates the file (0600) if it is not there. One process at
+  // a time (locked otherwise).
   static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file, const Clock& clock = system_clock());
 
   virtual Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) const = 0;
   // Keys that start with `prefix`, in octet order, after the key `after`.
   virtual Result<std::vector<std::pair<std::string, Bytes>>> scan(std::string_view table, std::string_view prefix,
-                                                                  std::size_t limit, std::string_view after = {}) const = 0;
+                                                                  std::size_t limit,
+                                                                  std::string_view after = {}) const = 0;
 };
 
 }  // namespace cahn::store
