@@ -1,19 +1,18 @@
 // W3C Verifiable Credentials 2.0 that state one relation, signed with Data Integrity `eddsa-jcs-2022`.
 //
-// A Statement is what a credential says in the notation of L624-646: Relation(first, second, …) : signer-. `relations.h`
-// says which relations there are and how their arguments stand in credentialSubject.
+// A Statement is what a credential says in the notation of L624-646: Relation(first, second, …) : signer-.
+// `relations.h` says which relations there are and how their arguments stand in credentialSubject.
 //
 // Threads: values.
 
 #pragma once
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "base/bytes.h"
 #include "base/time.h"
@@ -23,8 +22,8 @@
 namespace cahn::credential {
 
 struct Statement {
-  std::string relation;                 // "Trust", "Purchase", "KeyBinding", …: the credential type
-  std::vector<std::string> arguments;   // URIs (mailto:, did:key:, urn:…) or plain text, in the notation's order
+  std::string relation;                // "Trust", "Purchase", "KeyBinding", …: the credential type
+  std::vector<std::string> arguments;  // URIs (mailto:, did:key:, urn:…) or plain text, in the notation's order
   friend bool operator==(const Statement&, const Statement&) = default;
 };
 
@@ -34,8 +33,8 @@ class Credential {
   // Form only: VC 2.0 members and types, dates, relation and arguments. `text` is kept as it is.
   static Result<Credential> parse(std::string_view text, JsonLimits = {});
 
-  const std::string& id() const { return id_; }                // the credential's own id, may be empty
-  const std::string& issuer() const { return issuer_; }        // did:key:…
+  const std::string& id() const { return id_; }          // the credential's own id, may be empty
+  const std::string& issuer() const { return issuer_; }  // did:key:…
   const Statement& statement() const { return statement_; }
   const std::optional<Time>& valid_from() const { return valid_from_; }
   const std::optional<Time>& valid_until() const { return valid_until_; }
@@ -56,7 +55,7 @@ struct NewCredential {
   Statement statement;
   Time valid_from;
   std::optional<Time> valid_until;
-  std::string id;                       // empty: a fresh urn:uuid
+  std::string id;                              // empty: a fresh urn:uuid
   std::shared_ptr<const nlohmann::json> more;  // further members of credentialSubject, or null
 };
 

@@ -2,10 +2,9 @@
 
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "base/result.h"
 #include "credential/did.h"
@@ -16,7 +15,8 @@ struct JsonLimits {
   std::size_t max_size = std::size_t{256} << 10;
   int max_depth = 32;
 };
-// Strict JSON: UTF-8, no duplicate member names, no lone surrogates, integers beyond 2^53 refused (JCS cannot keep them).
+// Strict JSON: UTF-8, no duplicate member names, no lone surrogates, integers beyond 2^53 refused (JCS cannot keep
+// them).
 Result<nlohmann::json> parse_json(std::string_view text, JsonLimits = {});
 // RFC 8785.
 std::string canonical(const nlohmann::json&);
