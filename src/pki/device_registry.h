@@ -4,13 +4,14 @@
 
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <boost/asio/awaitable.hpp>
-
+#include "base/time.h"
 #include "crypto/certificate.h"
 #include "pki/issuer.h"
 #include "store/store.h"
@@ -18,11 +19,11 @@
 namespace cahn::pki {
 
 struct DeviceRecord {
-  std::string device;               // did:key of the IDevID key (decision 64)
-  std::string manufacturer;         // did:key of the CA that issued the IDevID
+  std::string device;        // did:key of the IDevID key (decision 64)
+  std::string manufacturer;  // did:key of the CA that issued the IDevID
   std::string serial_number;
   crypto::Certificate idevid;
-  std::optional<Time> voucher_at;   // when a voucher for it was last delivered; none: it may not enrol
+  std::optional<Time> voucher_at;            // when a voucher for it was last delivered; none: it may not enrol
   std::vector<crypto::Certificate> ldevids;  // newest last
 };
 

@@ -1,10 +1,12 @@
-// The domain CA: an Issuer whose key is in this process, with every certificate it ever issued in its store, and its CRL.
+// The domain CA: an Issuer whose key is in this process, with every certificate it ever issued in its store, and its
+// CRL.
 //
 // Threads: safe from any thread.
 
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -16,12 +18,15 @@
 namespace cahn::pki {
 
 struct DomainCaOptions {
-  std::string owner_name;                       // CN of the CA: the owner's name or mail address (L913-923)
-  std::string key_uri;                          // file: created (P-256) if it is not there
+  std::string owner_name;  // CN of the CA: the owner's name or mail address (L913-923)
+  std::string key_uri;     // file: created (P-256) if it is not there
+  std::chrono::seconds ca_lifetime = std::chrono::days(20 * 365);  // no leaf outlives the CA's certificate
   std::chrono::seconds ldevid_lifetime = std::chrono::days(365);
+  std::chrono::seconds server_lifetime = std::chrono::days(2 * 365);  // every other profile
   std::chrono::seconds crl_lifetime = std::chrono::days(7);
   std::chrono::milliseconds crl_interval{1000};  // republished at most this often (decision 57)
-  std::optional<std::string> crl_url;           // cRLDistributionPoints of LDevIDs, if any
+  std::optional<std::string> crl_url;            // cRLDistributionPoints of LDevIDs, if any
+  std::function<Bytes()> make_serial;            // for tests; empty: 16 random octets
 };
 
 class DomainCa : public Issuer {

@@ -1,14 +1,13 @@
-// The Issuer seam: turns a checked request into a certificate. Ours in this process (DomainCa), in its own process, or an
-// upstream CA: whoever asks does not know which.
+// The Issuer seam: turns a checked request into a certificate. Ours in this process (DomainCa), in its own process, or
+// an upstream CA: whoever asks does not know which.
 //
 // Threads: called from any I/O thread; may suspend, must not block it.
 
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <string>
 #include <vector>
-
-#include <boost/asio/awaitable.hpp>
 
 #include "base/result.h"
 #include "crypto/csr.h"
@@ -16,14 +15,14 @@
 namespace cahn::pki {
 
 enum class PkiError {
-  bad_request,       // the CSR is malformed or its signature does not hold
-  not_permitted,     // well-formed, but asks for what it may not have: CA, another subject, cmcRA
-  not_authorized,    // the asker may not enrol (now)
+  bad_request,     // the CSR is malformed or its signature does not hold
+  not_permitted,   // well-formed, but asks for what it may not have: CA, another subject, cmcRA
+  not_authorized,  // the asker may not enrol (now)
   unknown_label,
-  unavailable,       // store or upstream CA gone
-  server_refused,    // client side: the server said no; the message carries its status and text
-  bad_answer,        // client side: what came back is no certificate of ours
-  undecided          // not now, perhaps later: the server answers 202 with Retry-After (RFC 7030 4.2.3)
+  unavailable,     // store or upstream CA gone
+  server_refused,  // client side: the server said no; the message carries its status and text
+  bad_answer,      // client side: what came back is no certificate of ours
+  undecided        // not now, perhaps later: the server answers 202 with Retry-After (RFC 7030 4.2.3)
 };
 std::string_view error_name(PkiError);
 
@@ -32,7 +31,7 @@ enum class Profile { ldevid, registrar, radius_server, masa, tls_server };
 struct IssueRequest {
   crypto::Csr csr;
   Profile profile = Profile::ldevid;
-  crypto::Name subject;              // decided by the registration authority, not by the CSR
+  crypto::Name subject;  // decided by the registration authority, not by the CSR
   std::vector<std::string> dns_names, uris, ip_addresses;
 };
 

@@ -1,0 +1,148 @@
+#include "pki/csr_attributes.h"
+
+#include <charconv>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+namespace cahn::pki {
+namespace {
+
+constexpr std::uint8_t tag_oid = 0x06, tag_sequence = 0x30, tag_set = 0x31;
+constexpr std::size_t max_oid_arcs = 32;
+
+// One DER element with a one-octet tag and a length of at most four octets.
+struct Element {
+  std::uint8_t tag;
+  ByteView value;
+};
+
+// Takes one element from the front of `rest`. X.690 10.1: definite, shortest form of length only.
+std::optional<Element> take_element(ByteView& rest) {
+  if (rest.size() < 2) return std::nullopt;
+  const std::uint8_t tag = rest[0];
+  std::size_t length = rest[1], header = 2;
+  if (length & 0x80) {
+    const std::size_t octets = length & 0x7f;
+    if (octets == 0 || octets > 4 || rest.size() < 2 + octets || rest[2] == 0) return std::nullopt;
+    length = 0;
+    for (std::size_t i = 0; i < octets; ++i) length = length << 8 | rest[2 + i];
+    if (length < 0x80) return std::nullopt;
+    header += octets;
+  }
+  if (rest.size() - header < length) return std::nullopt;
+  const Element element{tag, rest.subspan(header, length)};
+  rest = rest.subspan(header + length);
+  return element;
+}
+
+// X.690 8.19: base 128, no leading 0x80, arcs below 2^64.
+std::optional<std::string> dotted(ByteView value) {
+  if (value.empty() || value.back() & 0x80) return std::nullopt;
+  std::string text;
+  std::uint64_t arc = 0;
+  std::size_t arcs = 0;
+  bool arc_starts = true;
+  for (const std::uint8_t octet : value) {
+    if ((arc_starts && octet == 0x80) || arc > std::numeric_limits<std::uint64_t>::max() >> 7) return std::nullopt;
+    arc = arc << 7 | (octet & 0x7f);
+    arc_starts = !(octet & 0x80);
+    if (!arc_starts) continue;
+    if (++arcs > max_oid_arcs) return std::nullopt;
+    if (text.empty()) {
+      const std::uint64_t first = arc < 40 ? 0 : arc < 80 ? 1 : 2;
+      text = std::to_string(first) + "." + std::to_string(arc - 40 * first);
+    } else {
+      text += "." + std::to_string(arc);
+    }
+    arc = 0;
+  }
+  return text;
+}
+
+std::optional<std::vector<std::uint64_t>> arcs_of(std::string_view text) {
+  std::vector<std::uint64_t> arcs;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (arcs.size() < max_oid_arcs) {
+    std::uint64_t arc = 0;
+    const auto [next, error] = std::from_chars(at, end, arc);
+    if (error != std::errc() || next == at) return std::nullopt;
+    arcs.push_back(arc);
+    if (next == end) break;
+    if (*next != '.') return std::nullopt;
+    at = next + 1;
+  }
+  // X.660: the first arc is 0, 1 or 2, and under 0 and 1 the second is below 40.
+  if (arcs.size() < 2 || arcs[0] > 2 || (arcs[0] < 2 && arcs[1] > 39)) return std::nullopt;
+  if (arcs[1] > std::numeric_limits<std::uint64_t>::max() - 80) return std::nullopt;
+  return arcs;
+}
+
+void append_arc(Bytes& out, std::uint64_t arc) {
+  Bytes reversed{static_cast<std::uint8_t>(arc & 0x7f)};
+  while (arc >>= 7) reversed.push_back(static_cast<std::uint8_t>(0x80 | (arc & 0x7f)));
+  out.insert(out.end(), reversed.rbegin(), reversed.rend());
+}
+
+void append_element(Bytes& out, std::uint8_t tag, const Bytes& value) {
+  out.push_back(tag);
+  if (value.size() < 0x80) {
+    out.push_back(static_cast<std::uint8_t>(value.size()));
+  } else {  // 64 OIDs of 32 arcs stay far below 2^16 octets
+    if (value.size() > 0xff) {
+      out.insert(out.end(), {0x82, static_cast<std::uint8_t>(value.size() >> 8)});
+    } else {
+      out.push_back(0x81);
+    }
+    out.push_back(static_cast<std::uint8_t>(value.size()));
+  }
+  out.insert(out.end(), value.begin(), value.end());
+}
+
+std::optional<std::string> type_of(const Element& element) {
+  if (element.tag == tag_oid) return dotted(element.value);
+  if (element.tag != tag_sequence) return std::nullopt;
+  ByteView inside = element.value;
+  const auto type = take_element(inside);
+  const auto values = take_element(inside);
+  if (!type || type->tag != tag_oid || !values || values->tag != tag_set || !inside.empty()) return std::nullopt;
+  return dotted(type->value);
+}
+
+}  // namespace
+
+Result<Bytes> encode_csr_attributes(const std::vector<std::string>& oids) {
+  if (oids.size() > max_csr_attributes) return fail(PkiError::bad_request, "too many CSR attributes");
+  Bytes elements;
+  for (const auto& oid : oids) {
+    const auto arcs = arcs_of(oid);
+    if (!arcs) return fail(PkiError::bad_request, "'" + oid + "' is no dotted object identifier");
+    Bytes value;
+    append_arc(value, (*arcs)[0] * 40 + (*arcs)[1]);
+    for (std::size_t i = 2; i < arcs->size(); ++i) append_arc(value, (*arcs)[i]);
+    append_element(elements, tag_oid, value);
+  }
+  Bytes out;
+  append_element(out, tag_sequence, elements);
+  return out;
+}
+
+Result<std::vector<std::string>> decode_csr_attributes(ByteView der) {
+  const auto refuse = [](const char* what) {
+    return fail(PkiError::bad_answer, std::string("the CSR attributes are malformed: ") + what);
+  };
+  const auto outer = take_element(der);
+  if (!outer || outer->tag != tag_sequence || !der.empty()) return refuse("not one DER SEQUENCE");
+  std::vector<std::string> oids;
+  for (ByteView rest = outer->value; !rest.empty();) {
+    const auto element = take_element(rest);
+    auto type = element ? type_of(*element) : std::nullopt;
+    if (!type) return refuse("an element is neither an OID nor an Attribute");
+    if (oids.size() == max_csr_attributes) return refuse("too many elements");
+    oids.push_back(*std::move(type));
+  }
+  return oids;
+}
+
+}  // namespace cahn::pki

@@ -1,0 +1,47 @@
+#include "pki/est_wire.h"
+
+#include "crypto/cms.h"
+
+namespace cahn::pki {
+
+std::string_view error_name(PkiError error) {
+  switch (error) {
+    case PkiError::bad_request:
+      return "bad_request";
+    case PkiError::not_permitted:
+      return "not_permitted";
+    case PkiError::not_authorized:
+      return "not_authorized";
+    case PkiError::unknown_label:
+      return "unknown_label";
+    case PkiError::unavailable:
+      return "unavailable";
+    case PkiError::server_refused:
+      return "server_refused";
+    case PkiError::bad_answer:
+      return "bad_answer";
+    case PkiError::undecided:
+      return "undecided";
+  }
+  return "unknown";
+}
+
+Result<crypto::Csr> csr_from_est_body(ByteView body) {
+  const auto der = base64_decode_lenient(as_text(body));
+  if (!der) return fail(PkiError::bad_request, "the body is not base64: " + der.error().message);
+  auto csr = crypto::Csr::from_der(*der);
+  if (!csr) return fail(PkiError::bad_request, "the certificate request is refused: " + csr.error().message);
+  return csr;
+}
+
+Result<std::vector<crypto::Certificate>> certificates_from_est_body(ByteView body) {
+  const auto der = base64_decode_lenient(as_text(body));
+  if (!der) return fail(PkiError::bad_answer, "the answer is not base64: " + der.error().message);
+  auto certificates = crypto::certs_from_certs_only(*der);
+  if (!certificates)
+    return fail(PkiError::bad_answer, "the answer is no certs-only message: " + certificates.error().message);
+  if (certificates->empty()) return fail(PkiError::bad_answer, "the answer holds no certificate");
+  return certificates;
+}
+
+}  // namespace cahn::pki

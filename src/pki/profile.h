@@ -1,0 +1,31 @@
+// What each kind of certificate of the domain looks like, and what a request for it may ask.
+//
+// Threads: functions of their arguments.
+
+#pragma once
+
+#include "base/result.h"
+#include "crypto/certificate.h"
+#include "pki/issuer.h"
+
+namespace cahn::pki {
+
+std::string_view profile_name(Profile);
+
+// The extended key usages of a profile: short names, or dotted OIDs where OpenSSL has no name.
+//
+//   ldevid         clientAuth
+//   registrar      serverAuth clientAuth cmcRA    RFC 8995 5.5.4 wants cmcRA; a pledge does not demand serverAuth
+//   (decision 8) radius_server  serverAuth                     its own subject name (decision 34) tls_server serverAuth
+//   masa           none: it signs vouchers
+std::vector<std::string> extended_key_usages(Profile);
+
+// Checks a request before anything is signed. Errors: bad_request when the registration authority left the subject out,
+// not_permitted when the CSR asks for more than was granted: a CA certificate, an extended key usage outside the
+// profile, a name that was not granted, or (ldevid) another subject. The message says which.
+Result<void> check_request(const IssueRequest&, const crypto::Certificate& ca);
+
+// Everything of the certificate but its validity and CRL location.
+crypto::CertificateSpec certificate_spec(const IssueRequest&);
+
+}  // namespace cahn::pki
