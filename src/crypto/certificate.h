@@ -73,6 +73,7 @@ class Certificate {
 
  private:
   struct Parsed;
+  friend struct CertificateAccess;
   explicit Certificate(std::shared_ptr<const Parsed> parsed) : parsed_(std::move(parsed)) {}
   std::shared_ptr<const Parsed> parsed_;
 };
@@ -86,23 +87,24 @@ Time no_expiration();
 enum class KeyUsage : unsigned { digital_signature = 1, key_encipherment = 2, cert_sign = 4, crl_sign = 8 };
 constexpr KeyUsage operator|(KeyUsage a, KeyUsage b) { return KeyUsage(unsigned(a) | unsigned(b)); }
 
-// What goes into a new certificate. Subject and authority key identifiers are always added, serials are 16 random octets.
+// What goes into a new certificate. Subject and authority key identifiers are always added, serials are 16 random
+// octets.
 struct CertificateSpec {
   Name subject;
   std::optional<PublicKey> key;
   Time not_before;
   Time not_after;
-  bool ca = false;                            // basicConstraints, critical, always present
-  std::optional<int> path_length;             // with ca only
-  std::optional<KeyUsage> key_usage;          // absent: no extension (IDevIDs, RFC 8995 2.3)
+  bool ca = false;                              // basicConstraints, critical, always present
+  std::optional<int> path_length;               // with ca only
+  std::optional<KeyUsage> key_usage;            // absent: no extension (IDevIDs, RFC 8995 2.3)
   std::vector<std::string> extended_key_usage;  // short names or OIDs
   std::vector<std::string> dns_names;
-  std::vector<std::string> ip_addresses;      // text form
+  std::vector<std::string> ip_addresses;  // text form
   std::vector<std::string> uris;
   std::vector<std::string> emails;
   std::optional<std::string> masa_url;
   std::optional<std::string> crl_url;
-  std::optional<Bytes> serial;                // else random
+  std::optional<Bytes> serial;  // else random
 };
 
 // Signs `spec` with `issuer_key`. Without `issuer` the certificate is self-signed and spec.key must be issuer_key's.

@@ -16,8 +16,11 @@ struct x509_store_st;
 
 namespace cahn::crypto {
 
-// Anchors, and the CRLs that go with them. Any certificate may be an anchor, not only a self-signed one (partial chain):
-// a voucher may pin an end entity (RFC 8995 5.6.2).
+// Anchors, and the CRLs that go with them. Any certificate may be an anchor, not only a self-signed one (partial
+// chain): a voucher may pin an end entity (RFC 8995 5.6.2).
+//
+// With any CRL in it, the store demands one that covers the leaf, and uses those it has for the other certificates of a
+// path; an anchor itself is not looked up. Anchors whose CAs publish no CRL belong in a store of their own.
 class TrustStore {
  public:
   TrustStore() = default;
@@ -29,13 +32,12 @@ class TrustStore {
  private:
   std::vector<Certificate> anchors_;
   std::shared_ptr<x509_store_st> store_;
-  bool has_crls_ = false;
-  friend Result<std::vector<Certificate>> verify_chain(const Certificate&, std::span<const Certificate>, const TrustStore&,
-                                                       std::optional<Time>);
+  friend Result<std::vector<Certificate>> verify_chain(const Certificate&, std::span<const Certificate>,
+                                                       const TrustStore&, std::optional<Time>);
 };
 
-// Builds and checks the path from `leaf` over `intermediates` to an anchor, at time `at`; without `at` validity periods are
-// ignored (a pledge without a clock, RFC 8995 2.6.1). No purpose is demanded: callers check key usages themselves.
+// Builds and checks the path from `leaf` over `intermediates` to an anchor, at time `at`; without `at` validity periods
+// are ignored (a pledge without a clock, RFC 8995 2.6.1). No purpose is demanded: callers check key usages themselves.
 // Returns the path, leaf first, anchor last. Errors: untrusted, expired, revoked, bad_signature.
 Result<std::vector<Certificate>> verify_chain(const Certificate& leaf, std::span<const Certificate> intermediates,
                                               const TrustStore& anchors, std::optional<Time> at);

@@ -15,15 +15,18 @@ inline constexpr std::string_view oid_id_data = "1.2.840.113549.1.7.1";
 inline constexpr std::string_view oid_anima_json_voucher = "1.2.840.113549.1.9.16.1.40";
 
 // Signs `content` (encapsulated, binary, with signed attributes and signing time) as one SignerInfo by `signer`'s key.
-// `include` are further certificates to carry (the signer's own is always carried). Returns DER.
+// `include` are further certificates to carry (the signer's own is always carried). Without `signing_time` it is the
+// system's. Returns DER. Errors: wrong_key, unsupported (Ed25519, which OpenSSL 3.0's CMS lacks).
 Result<Bytes> cms_sign(ByteView content, std::string_view content_type_oid, const Certificate& signer,
-                       const PrivateKey& key, std::span<const Certificate> include = {});
+                       const PrivateKey& key, std::span<const Certificate> include = {},
+                       std::optional<Time> signing_time = std::nullopt);
 
 class SignedMessage {
  public:
-  // Parses DER of at most 1 MiB with exactly one SignerInfo and encapsulated content, finds the signer's certificate in it
-  // and verifies the signature with that certificate's key. The chain is not checked here: use verify_chain with
-  // certificates(). Errors: malformed (says what), unsupported, bad_signature, untrusted (signer's certificate not carried).
+  // Parses DER of at most 1 MiB with exactly one SignerInfo and encapsulated content, finds the signer's certificate in
+  // it and verifies the signature with that certificate's key. The chain is not checked here: use verify_chain with
+  // certificates(). At most 20 certificates are carried; signed attributes must be there. Errors: malformed (says
+  // what), unsupported, bad_signature, untrusted (signer's certificate not carried).
   static Result<SignedMessage> verify(ByteView der);
 
   const std::string& content_type() const { return content_type_; }  // dotted OID of eContentType

@@ -3,14 +3,23 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "crypto/certificate.h"
 
+struct X509_crl_st;
+
 namespace cahn::crypto {
 
-enum class RevocationReason { unspecified = 0, key_compromise = 1, superseded = 4, cessation = 5, certificate_hold = 6 };
+enum class RevocationReason {
+  unspecified = 0,
+  key_compromise = 1,
+  superseded = 4,
+  cessation = 5,
+  certificate_hold = 6
+};
 
 struct RevokedEntry {
   std::string serial_hex;
@@ -37,10 +46,12 @@ class Crl {
   Time next_update() const { return next_update_; }
   const std::vector<RevokedEntry>& entries() const { return entries_; }
   bool signed_by(const PublicKey&) const;
+  X509_crl_st* handle() const { return handle_.get(); }  // borrowed
 
  private:
   explicit Crl(Bytes der) : der_(std::move(der)) {}
   Bytes der_;
+  std::shared_ptr<X509_crl_st> handle_;
   std::uint64_t number_ = 0;
   Time this_update_, next_update_;
   std::vector<RevokedEntry> entries_;

@@ -8,6 +8,8 @@
 
 #include "crypto/certificate.h"
 
+struct X509_req_st;
+
 namespace cahn::crypto {
 
 struct CsrSpec {
@@ -32,7 +34,9 @@ class Csr {
   std::optional<std::string> subject_serial_number() const;
   const PublicKey& public_key() const { return key_; }
   bool requests_ca() const { return requests_ca_; }
-  bool requests_certificate_signing() const { return requests_certificate_signing_; }  // keyUsage keyCertSign or cRLSign
+  bool requests_certificate_signing() const {
+    return requests_certificate_signing_;
+  }  // keyUsage keyCertSign or cRLSign
   const std::vector<std::string>& extended_key_usage() const { return extended_key_usage_; }  // dotted OIDs
   const std::vector<std::string>& dns_names() const { return dns_names_; }
   const std::vector<std::string>& uris() const { return uris_; }
@@ -40,6 +44,7 @@ class Csr {
 
  private:
   Csr(Bytes der, PublicKey key) : der_(std::move(der)), key_(std::move(key)) {}
+  Result<void> read_extensions(const X509_req_st&);
   Bytes der_;
   PublicKey key_;
   Name subject_;

@@ -5,11 +5,11 @@
 namespace cahn::crypto {
 
 enum class CryptoError {
-  malformed,        // not the DER, PEM or structure it should be
-  unsupported,      // an algorithm, curve or size that we do not take
-  bad_signature,    // the arithmetic does not hold
-  untrusted,        // no path to an anchor
-  expired,          // outside its validity
+  malformed,      // not the DER, PEM or structure it should be
+  unsupported,    // an algorithm, curve or size that we do not take
+  bad_signature,  // the arithmetic does not hold
+  untrusted,      // no path to an anchor
+  expired,        // outside its validity
   revoked,
   wrong_key,        // key and certificate do not belong together
   key_unavailable,  // the URI names no usable key

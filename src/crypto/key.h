@@ -1,7 +1,11 @@
-// Keys. A private key is named by a URI and signs; nobody asks where it lives. A public key is its SubjectPublicKeyInfo.
+// Keys. A private key is named by a URI and signs; nobody asks where it lives. A public key is its
+// SubjectPublicKeyInfo.
 //
-// URIs: `file:/abs/path.pem` (PKCS#8 PEM, 0600). `pkcs11:` (RFC 7512) and `tpm2:` are refused as unsupported until their
-// providers are built in; the interface is the same.
+// URIs: `file:/abs/path.pem` (PKCS#8 PEM, 0600). `pkcs11:` (RFC 7512) and `tpm2:` are refused as unsupported until
+// their providers are built in; the interface is the same.
+//
+// One key has one SubjectPublicKeyInfo: compressed points and explicit curve parameters are refused inside it, so that
+// keys can be compared and named by their octets.
 //
 // Threads: both types are immutable and safe to share.
 
@@ -45,10 +49,13 @@ class PublicKey {
   friend bool operator==(const PublicKey& a, const PublicKey& b) { return a.spki_ == b.spki_; }
 
  private:
-  friend class Certificate;
-  PublicKey(Bytes spki, std::shared_ptr<evp_pkey_st> handle) : spki_(std::move(spki)), handle_(std::move(handle)) {}
+  friend struct PublicKeyAccess;
+  enum class Algorithm : std::uint8_t { p256, p384, ed25519, rsa };
+  PublicKey(Bytes spki, std::shared_ptr<evp_pkey_st> handle, Algorithm algorithm)
+      : spki_(std::move(spki)), handle_(std::move(handle)), algorithm_(algorithm) {}
   Bytes spki_;
   std::shared_ptr<evp_pkey_st> handle_;
+  Algorithm algorithm_;
 };
 
 class PrivateKey {

@@ -1,5 +1,5 @@
-// TLS endpoints: what an SSL_CTX must know, TLS 1.2 with AEAD suites and TLS 1.3 only, no renegotiation, no compression, no
-// resumption by default.
+// TLS endpoints: what an SSL_CTX must know, TLS 1.2 with AEAD suites and TLS 1.3 only, no renegotiation, no
+// compression, no resumption by default.
 //
 // Threads: a TlsContext is immutable and safe to share.
 

@@ -1,0 +1,28 @@
+// How the files of this room make values from OpenSSL objects they already hold, without decoding twice. Internal.
+
+#pragma once
+
+#include "crypto/certificate.h"
+#include "crypto/handles.h"
+#include "crypto/key.h"
+
+namespace cahn::crypto {
+
+struct PublicKeyAccess {
+  // `handle` is the key that `spki` encodes; takes it over.
+  static Result<PublicKey> make(Bytes spki, PkeyPtr handle);
+};
+
+struct CertificateAccess {
+  // Shares the decoded certificate; its DER is what OpenSSL kept.
+  static Result<Certificate> share(X509* borrowed);
+  static Result<Certificate> make(X509Ptr, Bytes der);
+};
+
+// The digest that goes with a key in every signature we make; null for Ed25519, which has its own.
+const EVP_MD* digest_for(const PublicKey&);
+// Whether a signature algorithm is ECDSA or RSA with SHA-2 of 256 bits or more, or Ed25519: what security level 2
+// takes.
+bool is_strong_signature(int signature_nid);
+
+}  // namespace cahn::crypto

@@ -1,0 +1,129 @@
+#include "crypto/tls.h"
+
+#include "crypto/access.h"
+#include "crypto/asn1.h"
+
+namespace cahn::crypto {
+namespace {
+
+// TLS 1.2: forward secrecy and AEAD only (RFC 9325 4.2). The suites of TLS 1.3 are all of that kind.
+constexpr const char* tls12_suites = "ECDHE+AESGCM:ECDHE+CHACHA20";
+constexpr const char* groups = "X25519:P-256:P-384";
+constexpr const char* signature_algorithms =
+    "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ed25519:rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:"
+    "rsa_pss_rsae_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512";
+constexpr int max_depth = 10;
+constexpr long max_chain_octets = 64 << 10;
+constexpr unsigned char session_context[] = "cahn";
+
+Result<SslContextPtr> new_context(const SSL_METHOD* method) {
+  SslContextPtr context(SSL_CTX_new(method));
+  if (!context) return openssl_failure(CryptoError::internal, "a TLS context");
+  SSL_CTX* const raw = context.get();
+  SSL_CTX_set_security_level(raw, 2);
+  SSL_CTX_set_options(
+      raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+  // A resumed session would skip the certificate, and with it the decision about the device behind it.
+  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_max_cert_list(raw, max_chain_octets);
+  SSL_CTX_set_verify_depth(raw, max_depth);
+  if (SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1 || SSL_CTX_set_num_tickets(raw, 0) != 1 ||
+      SSL_CTX_set_cipher_list(raw, tls12_suites) != 1 || SSL_CTX_set1_groups_list(raw, groups) != 1 ||
+      SSL_CTX_set1_sigalgs_list(raw, signature_algorithms) != 1 ||
+      SSL_CTX_set_session_id_context(raw, session_context, sizeof session_context - 1) != 1) {
+    return openssl_failure(CryptoError::internal, "the TLS settings");
+  }
+  return context;
+}
+
+Result<void> use_identity(SSL_CTX* context, const TlsIdentity& identity) {
+  if (identity.chain.empty() || !identity.key)
+    return fail(CryptoError::wrong_key, "a TLS identity without certificate or key");
+  const Certificate& leaf = identity.chain.front();
+  if (leaf.public_key() != identity.key->public_key()) {
+    return fail(CryptoError::wrong_key, "the TLS certificate of " + leaf.subject_text() + " is for another key");
+  }
+  if (SSL_CTX_use_certificate(context, leaf.handle()) != 1 ||
+      SSL_CTX_use_PrivateKey(context, identity.key->handle()) != 1) {
+    return openssl_failure(CryptoError::unsupported, "the TLS certificate of " + leaf.subject_text());
+  }
+  for (std::size_t i = 1; i < identity.chain.size(); ++i) {
+    if (SSL_CTX_add1_chain_cert(context, identity.chain[i].handle()) != 1) {
+      return openssl_failure(CryptoError::unsupported,
+                             "the TLS chain certificate of " + identity.chain[i].subject_text());
+    }
+  }
+  return {};
+}
+
+// Takes any chain. The handshake still proves that the peer holds the leaf's key (CertificateVerify, RFC 8446 4.4.3).
+int take_any_chain(X509_STORE_CTX* context, void*) {
+  X509_STORE_CTX_set_error(context, X509_V_OK);
+  return 1;
+}
+
+Result<void> use_anchors(SSL_CTX* context, const TrustStore& anchors) {
+  // No anchors: an empty store, with which no chain ends well.
+  StorePtr empty(anchors.empty() ? X509_STORE_new() : nullptr);
+  X509_STORE* const store = anchors.empty() ? empty.get() : anchors.handle();
+  if (store == nullptr || SSL_CTX_set1_verify_cert_store(context, store) != 1) {
+    return openssl_failure(CryptoError::internal, "the TLS trust anchors");
+  }
+  return {};
+}
+
+Result<void> use_check(SSL_CTX* context, PeerCheck check, const TrustStore& anchors, int verify_mode) {
+  SSL_CTX_set_verify(context, check == PeerCheck::none ? SSL_VERIFY_NONE : verify_mode, nullptr);
+  if (check == PeerCheck::provisional) SSL_CTX_set_cert_verify_callback(context, take_any_chain, nullptr);
+  if (check == PeerCheck::anchors) return use_anchors(context, anchors);
+  return {};
+}
+
+}  // namespace
+
+Result<TlsContext> TlsContext::client(const TlsClientOptions& options) {
+  const ErrorScope scope;
+  if (options.check == PeerCheck::none)
+    return fail(CryptoError::unsupported, "a TLS client that looks at no certificate");
+  CAHN_TRY(SslContextPtr context, new_context(TLS_client_method()));
+  if (options.identity) CAHN_CHECK(use_identity(context.get(), *options.identity));
+  CAHN_CHECK(use_check(context.get(), options.check, options.anchors, SSL_VERIFY_PEER));
+  TlsContext out;
+  out.context_ = std::move(context);
+  out.checks_names_ = options.check == PeerCheck::anchors;
+  if (options.identity) out.own_leaf_ = options.identity->chain.front();
+  return out;
+}
+
+Result<TlsContext> TlsContext::server(const TlsServerOptions& options) {
+  const ErrorScope scope;
+  CAHN_TRY(SslContextPtr context, new_context(TLS_server_method()));
+  CAHN_CHECK(use_identity(context.get(), options.identity));
+  const int required = options.client_certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
+  CAHN_CHECK(use_check(context.get(), options.check, options.anchors, SSL_VERIFY_PEER | required));
+  // RFC 8995 2.3: IDevIDs carry no usages, and none may be asked of them.
+  SSL_CTX_set_purpose(context.get(), X509_PURPOSE_ANY);
+  TlsContext out;
+  out.context_ = std::move(context);
+  out.own_leaf_ = options.identity.chain.front();
+  return out;
+}
+
+Result<std::vector<Certificate>> peer_chain(const ssl_st* ssl) {
+  const ErrorScope scope;
+  std::vector<Certificate> chain;
+  X509* const leaf = SSL_get0_peer_certificate(ssl);
+  if (leaf == nullptr) return chain;
+  CAHN_TRY(Certificate first, CertificateAccess::share(leaf));
+  chain.push_back(std::move(first));
+  // On a client OpenSSL's list starts with the leaf, on a server it does not (SSL_get_peer_cert_chain(3)).
+  const STACK_OF(X509)* const sent = SSL_get_peer_cert_chain(ssl);
+  for (int i = SSL_is_server(ssl) ? 0 : 1; i < sk_X509_num(sent); ++i) {
+    CAHN_TRY(Certificate next, CertificateAccess::share(sk_X509_value(sent, i)));
+    chain.push_back(std::move(next));
+  }
+  return chain;
+}
+
+}  // namespace cahn::crypto
