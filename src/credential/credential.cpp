@@ -24,7 +24,8 @@ std::unexpected<Error> refuse(std::string message) {
 
 std::string hash_of(const json& document) { return hex(crypto::sha256(as_bytes(canonical(document)))); }
 
-// VC 2.0 5.? Type-specific processing: the contexts are just those under which our relations mean what they say.
+// VC 2.0, "Type-Specific Credential Processing": the contexts are just those under which our relations mean what they
+// say.
 Result<void> check_context(const json& document) {
   const auto context = document.find("@context");
   if (context == document.end() || !context->is_array() || context->empty() || context->front() != context_v2) {

@@ -1,5 +1,6 @@
 #include "credential/did.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -100,9 +101,37 @@ Result<crypto::PublicKey> rsa_from_pkcs1(ByteView pkcs1) {
   return crypto::PublicKey::from_spki(der_element(der_sequence, content));
 }
 
+// The y coordinates of the points whose order divides 8, but for p - 1, which is_strong_ed25519 sees to
+// (little-endian).
+constexpr std::array<std::uint8_t, 32> order_4{};
+constexpr std::array<std::uint8_t, 32> order_1{1};
+constexpr std::array<std::uint8_t, 32> order_8{0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+                                               0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+                                               0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05};
+constexpr std::array<std::uint8_t, 32> order_8_negative{
+    0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+    0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a};
+
+// Under a key of small order one signature holds for many messages, and an encoding of y not below p is a second name
+// of a point; RFC 8032's verification, as OpenSSL does it, takes both.
+bool is_strong_ed25519(ByteView key) {
+  if (key.size() != 32) return false;
+  std::array<std::uint8_t, 32> y{};
+  std::ranges::copy(key, y.begin());
+  y[31] &= 0x7f;  // the sign of x
+  const bool at_least_p_minus_1 = y[0] >= 0xec && y[31] == 0x7f &&
+                                  std::all_of(y.begin() + 1, y.end() - 1, [](auto octet) { return octet == 0xff; });
+  return !at_least_p_minus_1 && y != order_1 && y != order_4 && y != order_8 && y != order_8_negative;
+}
+
+Result<crypto::PublicKey> ed25519_key(ByteView key) {
+  if (!is_strong_ed25519(key)) return fail(CredentialError::bad_did, "the Ed25519 key is no point of full order");
+  return crypto::PublicKey::from_ed25519(key);
+}
+
 Result<crypto::PublicKey> key_of_multikey(ByteView bytes) {
   const auto key = bytes.size() > 2 ? bytes.subspan(2) : ByteView{};
-  if (starts_with(bytes, codec_ed25519)) return crypto::PublicKey::from_ed25519(key);
+  if (starts_with(bytes, codec_ed25519)) return ed25519_key(key);
   // did:key 0.9 names elliptic curve keys by the compressed point only.
   const bool compressed = !key.empty() && (key[0] == 0x02 || key[0] == 0x03);
   if (starts_with(bytes, codec_p256) && compressed && key.size() == 33) {

@@ -107,6 +107,8 @@ Result<nlohmann::json> parse_json(std::string_view text, JsonLimits limits) {
   }
   // RFC 8259 8.1: no byte order mark. The lexer would pass over one.
   if (text.starts_with("\xef\xbb\xbf")) return fail(CredentialError::not_json, "starts with a byte order mark");
+  // The lexer takes a NUL octet between tokens for the end, whatever follows it.
+  if (text.find('\0') != std::string_view::npos) return fail(CredentialError::not_json, "holds a NUL octet");
   StrictReader reader(limits.max_depth);
   if (!json::sax_parse(text.begin(), text.end(), &reader)) return std::unexpected(reader.error());
   return reader.take();

@@ -33,18 +33,15 @@ std::string written(std::string_view text) {
   return needs_quotes(text) ? canonical(nlohmann::json(text)) : std::string(text);
 }
 
-// '+' for keys, '@' for other identifiers of entities, nothing for text.
-std::string_view mark_of(const Statement& statement, std::size_t argument) {
+// '+' for keys, '@' for other identifiers of entities, nothing for text (or for an argument that does not fit its
+// place).
+std::string_view mark_of(const Statement& statement, std::size_t i) {
   const auto* relation = find_relation(statement.relation);
-  if (relation == nullptr || argument >= relation->arguments.size()) return "";
-  switch (relation->arguments[argument].kind) {
-    case ArgumentKind::entity_key:
-      return "+";
-    case ArgumentKind::entity_uri:
-      return "@";
-    default:
-      return "";
-  }
+  if (relation == nullptr || i >= relation->arguments.size()) return "";
+  const auto kind = relation->arguments[i].kind;
+  const bool key = is_did(statement.arguments[i]);
+  if (kind == ArgumentKind::entity_key && key) return "+";
+  return kind == ArgumentKind::entity_uri && !key ? "@" : "";
 }
 
 class Reader {

@@ -47,7 +47,7 @@ Result<void> check_suite(const json& proof) {
   return fail(CredentialError::unsupported_proof, "cryptosuite '" + shown + "' is not supported");
 }
 
-// Step 4 of 3.3.2 Verify Proof: the document's contexts begin with the proof's.
+// 3.3.2 Verify Proof: the document's contexts begin with the proof's.
 Result<void> check_contexts(const json& document, const json& proof) {
   const auto signed_context = proof.find("@context");
   if (signed_context == proof.end()) return {};
