@@ -2,8 +2,8 @@
 // domain, writes its audit log, and only then lets the voucher out.
 //
 // It serves requestvoucher and requestauditlog, and takes the factory's births at POST /factory/births (decision 66).
-// Layout of its store: table "births" holds `<issuer key id, hex>/<serial number>` → JSON of the birth; table "audit"
-// holds
+// Layout of its store: table "births" holds `<issuer key id, hex>/<serial number, hex>` → JSON of the birth; table
+// "audit" holds
 // `<same key>/<time>/<random>` → JSON of one issued voucher; the event log holds both as they happened.
 //
 // Threads: every member function is safe from any thread.

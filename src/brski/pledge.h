@@ -8,7 +8,7 @@
 //     ldevid.pem     the LDevID, then intermediate certificates if any
 //     domain-ca.pem  the domain's CA certificates
 //     voucher.cms    the voucher as it came
-//     network.json   {"network","registrar","serialNumber"}
+//     network.json   {"network","registrar","registrarHost","registrarPort","serialNumber"}
 //
 // Threads: one call at a time.
 

@@ -36,6 +36,7 @@ struct Manufacturer {
   crypto::TrustStore idevid_anchors;         // CAs of its IDevIDs; never the anchors of its MASA's web server (2.5.3)
   std::optional<std::string> masa_override;  // authority or URI used instead of the IDevID's, and logged (decision 16)
   std::optional<crypto::TrustStore> masa_tls_anchors;  // else RegistrarOptions::masa_tls_anchors
+  std::vector<crypto::Certificate> intermediates{};    // issuing CAs under the anchors, where devices do not send them
   bool ignore_idevid_lifetime = false;                 // RFC 8995 2.6.2
 };
 
@@ -45,7 +46,8 @@ struct RegistrarOptions {
       domain_ca;  // issuing CA first; carried in voucher-requests, so that the CA is pinned
   std::vector<Manufacturer> manufacturers;
   crypto::TrustStore masa_tls_anchors;  // who may vouch for a MASA's TLS name
-  net::ClientLimits masa_limits{};
+  // Within the time a server gives its handlers (net::ServerLimits::handler).
+  net::ClientLimits masa_limits{.response = std::chrono::seconds(20)};
   std::string network;      // target network's name (SSID): CN of LDevIDs (decision 9)
   std::string network_uri;  // SAN of LDevIDs; empty: urn:cahn:network:<name, percent-encoded>
   // How a key is named in the device registry: credential::did_key (decision 64), which this room must not know.

@@ -1,0 +1,278 @@
+#include "brski/pledge.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "brski/pledge_impl.h"
+
+namespace cahn::brski {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+using Connection = std::shared_ptr<net::HttpConnection>;
+
+std::string text_of(const net::HttpResponse& response) {
+  return std::to_string(response.status) + " " + printable(as_text(response.body));
+}
+
+// How long to wait after a 202: what the registrar asks for, but not more than the pledge allows (RFC 8995 5.6), and
+// not so little that a registrar could make it spin.
+milliseconds pause_after(const net::HttpResponse& response, milliseconds longest) {
+  const std::string text = response.headers.get("Retry-After").value_or("");
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc{} || end != text.data() + text.size()) return longest;
+  return std::clamp(milliseconds(std::chrono::seconds(seconds)), std::min(milliseconds(1000), longest), longest);
+}
+
+net::awaitable<Result<Connection>> connect(net::Endpoint endpoint, crypto::TlsContext tls, net::ClientLimits limits) {
+  auto opened = co_await net::HttpConnection::open(std::move(endpoint), &tls, limits);
+  if (!opened) co_return fail(opened.error());
+  co_return Connection(*std::move(opened));
+}
+
+// Asking one registrar for a voucher until it says yes, no, or too often "later".
+class VoucherExchange {
+ public:
+  VoucherExchange(Connection connection, crypto::TlsContext tls, const PledgeOptions& options, Bytes request)
+      : connection_(std::move(connection)),
+        registrar_(connection_->peer_chain()),
+        tls_(std::move(tls)),
+        options_(options),
+        request_(std::move(request)) {}
+
+  // The voucher's bytes, unchecked. Errors: registrar_refused, gave_up, not_the_registrar, or the connection's.
+  net::awaitable<Result<Bytes>> run() {
+    const auto deadline = steady_clock::now() + options_.patience;
+    for (bool waited = false;; waited = true) {
+      if (!connection_->is_open()) CAHN_CO_CHECK(co_await reconnect());
+      auto response = co_await connection_->send(message());
+      if (!response && waited) {  // the registrar may close a connection that only waits
+        CAHN_CO_CHECK(co_await reconnect());
+        response = co_await connection_->send(message());
+      }
+      if (!response) co_return fail(response.error());
+      if (response->status != 202) co_return judge(*response);
+      const milliseconds pause = pause_after(*response, options_.longest_pause);
+      if (steady_clock::now() + pause > deadline) {
+        co_return fail(BrskiError::gave_up, "the registrar did not decide in time");
+      }
+      co_await net::sleep_for(pause);
+    }
+  }
+
+  const Connection& connection() const { return connection_; }
+
+ private:
+  // RFC 8995 5.6: a repetition is the same bytes, neither signed anew nor with another nonce.
+  net::HttpRequest message() const {
+    net::HttpRequest http;
+    http.method = "POST";
+    http.path = path_request_voucher;
+    http.headers.set("Content-Type", std::string(voucher::media_type_cms));
+    http.headers.set("Accept", std::string(voucher::media_type_cms));
+    http.body = request_;
+    return http;
+  }
+
+  // RFC 8995 5: over another connection the registrar must show the very certificates the request speaks of.
+  net::awaitable<Result<void>> reconnect() {
+    net::Endpoint endpoint = connection_->endpoint();
+    auto again = co_await connect(std::move(endpoint), tls_, options_.limits);
+    if (!again) co_return fail(again.error());
+    if ((*again)->peer_chain() != registrar_) {
+      co_return fail(BrskiError::not_the_registrar, "the registrar showed other certificates than before");
+    }
+    connection_ = *std::move(again);
+    co_return Result<void>{};
+  }
+
+  static Result<Bytes> judge(net::HttpResponse& response) {
+    if (response.status != 200) {
+      return fail(BrskiError::registrar_refused, "the registrar refused the voucher-request: " + text_of(response));
+    }
+    const std::string type = net::media_type(response.headers.get("Content-Type").value_or(""));
+    if (type != voucher::media_type_cms) {
+      return fail(BrskiError::registrar_refused,
+                  "the registrar answered with '" + printable(type) + "', not a voucher");
+    }
+    return std::move(response.body);
+  }
+
+  Connection connection_;
+  const std::vector<crypto::Certificate> registrar_;
+  crypto::TlsContext tls_;
+  const PledgeOptions& options_;
+  const Bytes request_;
+};
+
+Result<Bytes> make_request(const PledgeOptions& options, const std::string& serial_number, const std::string& nonce,
+                           const crypto::Certificate& registrar, std::optional<Time> now) {
+  voucher::Voucher request;
+  request.created_on = now;  // RFC 8995 5.2: left out by a pledge without a clock
+  request.assertion = voucher::Assertion::proximity;
+  request.serial_number = serial_number;
+  request.nonce = nonce;
+  request.proximity_registrar_cert = registrar;
+  const std::vector<crypto::Certificate> chain(options.idevid.chain.begin() + 1, options.idevid.chain.end());
+  return voucher::sign(request, voucher::Root::voucher_request, options.idevid.chain.front(), *options.idevid.key,
+                       chain);
+}
+
+}  // namespace
+
+net::awaitable<void> report(Connection connection, std::string path, StatusReport what) {
+  net::HttpRequest http;
+  http.method = "POST";
+  http.path = std::move(path);
+  http.headers.set("Content-Type", std::string(media_type_json));
+  http.body = to_bytes(to_json(what));
+  co_await connection->send(std::move(http));
+}
+
+Pledge::Impl::Impl(PledgeOptions options_, std::string serial_number_, crypto::TlsContext provisional_,
+                   PledgeState state_)
+    : options(std::move(options_)),
+      serial_number(std::move(serial_number_)),
+      provisional(std::move(provisional_)),
+      state(std::move(state_)) {}
+
+Result<std::unique_ptr<Pledge>> Pledge::open(PledgeOptions options) {
+  if (options.idevid.chain.empty() || !options.idevid.key) {
+    return fail(BrskiError::bad_option, "the pledge has no IDevID or no key");
+  }
+  auto serial = options.idevid.chain.front().subject_serial_number();
+  if (!serial) return fail(BrskiError::bad_option, "the IDevID has no serialNumber in its subject");
+  if (options.masa_anchors.empty()) return fail(BrskiError::bad_option, "the pledge has no MASA anchor");
+  if (options.admission && options.idevid.chain.size() < 2) {
+    return fail(BrskiError::bad_option, "a pledge with a policy needs the CA certificate behind its IDevID");
+  }
+  crypto::TlsClientOptions tls;
+  tls.identity = options.idevid;
+  tls.check = crypto::PeerCheck::provisional;  // RFC 8995 5.1
+  CAHN_TRY(crypto::TlsContext context, crypto::TlsContext::client(tls));
+  PledgeState state = PledgeState::nowhere();
+  if (!options.state.empty()) {
+    CAHN_TRY(state, PledgeState::open(options.state));
+  }
+  auto impl = std::make_unique<Impl>(std::move(options), *std::move(serial), std::move(context), std::move(state));
+  CAHN_TRY(impl->credential, impl->state.load());
+  return std::unique_ptr<Pledge>(new Pledge(std::move(impl)));
+}
+
+Pledge::Pledge(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Pledge::~Pledge() = default;
+
+const std::optional<NetworkCredential>& Pledge::credential() const { return impl_->credential; }
+std::filesystem::path Pledge::files() const { return impl_->state.files(); }
+net::awaitable<Result<NetworkCredential>> Pledge::renew() { return impl_->renew(); }
+
+Result<void> Pledge::factory_reset() {
+  CAHN_CHECK(impl_->state.forget());
+  impl_->credential.reset();
+  return {};
+}
+
+net::awaitable<Result<NetworkCredential>> Pledge::onboard(std::vector<net::Endpoint> candidates) {
+  if (impl_->credential) co_return *impl_->credential;
+  std::string failures;
+  for (const net::Endpoint& candidate : candidates) {
+    net::Endpoint endpoint = candidate;
+    auto got = co_await impl_->attempt(std::move(endpoint));
+    if (got) co_return got;
+    if (candidates.size() == 1) co_return got;
+    failures += (failures.empty() ? "" : "; ") + candidate.authority() + ": " + got.error().message;
+  }
+  co_return fail(BrskiError::no_registrar, failures.empty() ? "there is no registrar to try" : failures);
+}
+
+void Pledge::Impl::tell(std::string_view stage, std::string what, std::string signer, steady_clock::time_point began,
+                        bool done) const {
+  if (!options.on_progress) return;
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - began);
+  options.on_progress({stage, serial_number, std::move(what), std::move(signer), done, took});
+}
+
+net::awaitable<Result<void>> Pledge::Impl::ask_policy(admission::PolicyPoint point,
+                                                      std::optional<voucher::Voucher> granted) {
+  if (!options.admission) co_return Result<void>{};
+  const auto& chain = options.idevid.chain;
+  admission::AdmissionEvidence about{.point = point,
+                                     .idevid = chain[0],
+                                     .manufacturer = chain[1],
+                                     .serial_number = serial_number,
+                                     .assertion = voucher::Assertion::proximity,
+                                     .masa_url = chain[0].masa_url(),
+                                     .owner = std::nullopt,
+                                     .network = {}};
+  if (granted) {
+    about.assertion = granted->assertion;
+    about.owner = granted->pinned_domain_cert;
+  }
+  const auto answer = co_await options.admission->decide(std::move(about));
+  if (answer && answer->verdict == admission::AdmissionAnswer::Verdict::permit) co_return Result<void>{};
+  co_return fail(BrskiError::forbidden,
+                 std::string(admission::to_text(point)) + ": " + (answer ? answer->reason : answer.error().message));
+}
+
+net::awaitable<Result<NetworkCredential>> Pledge::Impl::attempt(net::Endpoint endpoint) {
+  auto began = steady_clock::now();
+  CAHN_CO_CHECK(co_await ask_policy(admission::PolicyPoint::pledge_requests, std::nullopt));
+  auto opened = co_await connect(std::move(endpoint), provisional, options.limits);
+  if (!opened) co_return fail(opened.error());
+  const Connection connection = *std::move(opened);
+  if (connection->peer_chain().empty())
+    co_return fail(BrskiError::not_the_registrar, "the server showed no certificate");
+  const crypto::Certificate registrar = connection->peer_chain().front();
+  tell("C.0", "Provisional TLS with " + connection->endpoint().authority() + ".", registrar.subject_text(), began);
+
+  began = steady_clock::now();
+  const std::string nonce = voucher::fresh_nonce();  // RFC 8995 5.2: another one for every attempt
+  auto request = make_request(options, serial_number, nonce, registrar, now());
+  if (!request) co_return fail(request.error());
+  tell("C.1", "Signed a voucher-request for this registrar.", options.idevid.chain.front().subject_text(), began);
+
+  began = steady_clock::now();
+  VoucherExchange exchange(connection, provisional, options, *std::move(request));
+  auto received = co_await exchange.run();
+  if (!received) {
+    tell("C.2", received.error().message, {}, began, false);
+    co_return fail(received.error());
+  }
+  tell("C.9", "The registrar answered with a voucher.", {}, began);
+
+  began = steady_clock::now();
+  voucher::PledgeExpectation expectation{.idevid = options.idevid.chain.front(),
+                                         .nonce = nonce,
+                                         .nonceless_allowed = options.accept_nonceless,
+                                         .now = now(),
+                                         .masa_anchors = options.masa_anchors};
+  auto granted = voucher::read_as_pledge(*received, expectation);
+  std::optional<Error> refused;
+  if (!granted) {
+    refused = granted.error();
+  } else if (auto pinned = voucher::check_pin(*granted, exchange.connection()->peer_chain(), now()); !pinned) {
+    refused = pinned.error();
+  } else {
+    std::optional<voucher::Voucher> asked = *granted;
+    auto permitted = co_await ask_policy(admission::PolicyPoint::pledge_receives, std::move(asked));
+    if (!permitted) refused = permitted.error();
+  }
+  StatusReport status;
+  status.status = !refused;
+  // RFC 8995 5.7: perhaps to a malicious registrar, so the kind of failure and nothing of what was expected.
+  if (refused) status.reason = "the voucher is refused: " + std::string(refused->code.name());
+  co_await report(exchange.connection(), std::string(path_voucher_status), std::move(status));
+  if (refused) {
+    tell("C.10", "Refused the voucher: " + refused->message + ".", {}, began, false);
+    co_return std::unexpected(*std::move(refused));
+  }
+  tell("C.10", "The voucher is this device's, from its own manufacturer; the same connection is trusted now.",
+       granted->pinned_domain_cert->subject_text(), began);
+  voucher::Voucher accepted = *std::move(granted);
+  co_return co_await enrol(exchange.connection(), std::move(accepted), *std::move(received));
+}
+
+}  // namespace cahn::brski

@@ -1,0 +1,65 @@
+// The inside of the pledge: one attempt with one registrar (pledge.cpp, pledge_enrol.cpp) and what is kept of it
+// (pledge_state.cpp).
+
+#pragma once
+
+#include "base/file.h"
+#include "brski/pledge.h"
+
+namespace cahn::brski {
+
+// The files of a device. A credential is written into a folder of its own and becomes the device's by one rename.
+class PledgeState {
+ public:
+  static Result<PledgeState> open(const std::filesystem::path& directory);
+  // Nothing is kept.
+  static PledgeState nowhere() { return PledgeState(std::nullopt); }
+
+  Result<std::optional<NetworkCredential>> load() const;
+  // Durable when it returns; the credential it gives back has its key by file.
+  Result<NetworkCredential> save(NetworkCredential) const;
+  Result<void> forget() const;
+  std::filesystem::path files() const;
+
+ private:
+  explicit PledgeState(std::optional<StateDirectory> directory) : directory_(std::move(directory)) {}
+  Result<NetworkCredential> read_credential() const;
+  void remove_leftovers() const;
+
+  std::optional<StateDirectory> directory_;
+};
+
+struct Pledge::Impl {
+  Impl(PledgeOptions, std::string serial_number, crypto::TlsContext provisional, PledgeState);
+
+  std::optional<Time> now() const { return options.clock ? std::optional(options.clock->now()) : std::nullopt; }
+  void tell(std::string_view stage, std::string what, std::string signer, std::chrono::steady_clock::time_point began,
+            bool done = true) const;
+  // C.1 and C.10. Errors: forbidden.
+  net::awaitable<Result<void>> ask_policy(admission::PolicyPoint, std::optional<voucher::Voucher>);
+
+  // C and D with one registrar, on one connection.
+  net::awaitable<Result<NetworkCredential>> attempt(net::Endpoint);
+  // D.1 to D.7: `connection` is trusted from here on.
+  net::awaitable<Result<NetworkCredential>> enrol(std::shared_ptr<net::HttpConnection> connection,
+                                                  voucher::Voucher granted, Bytes voucher);
+  net::awaitable<Result<NetworkCredential>> request_certificate(std::shared_ptr<net::HttpConnection> connection,
+                                                                voucher::Voucher granted, Bytes voucher);
+  net::awaitable<Result<NetworkCredential>> renew();
+  // A connection that shows the LDevID, to a registrar of our domain.
+  net::awaitable<Result<std::shared_ptr<net::HttpConnection>>> open_as_member(NetworkCredential);
+  // The issued certificate must be ours, for our key, and of our domain. Errors: bad_certificate.
+  Result<void> check_issued(const crypto::Certificate& issued, const crypto::PublicKey& key,
+                            const std::vector<crypto::Certificate>& domain_ca) const;
+
+  PledgeOptions options;
+  std::string serial_number;
+  crypto::TlsContext provisional;
+  PledgeState state;
+  std::optional<NetworkCredential> credential;
+};
+
+// Posts a report; what comes back is of no interest (RFC 8995 5.7).
+net::awaitable<void> report(std::shared_ptr<net::HttpConnection> connection, std::string path, StatusReport what);
+
+}  // namespace cahn::brski
