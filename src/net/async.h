@@ -1,18 +1,17 @@
 // The house's words for asynchronous work: awaitables, executors, and the runtime that carries them.
 //
-// A role makes one Runtime; its threads (one per core by default) run one io_context. Each connection lives on a strand of
-// its own, so that a coroutine never runs in two threads at once; what connections share is guarded or immutable.
+// A role makes one Runtime; its threads (one per core by default) run one io_context. Each connection lives on a strand
+// of its own, so that a coroutine never runs in two threads at once; what connections share is guarded or immutable.
 
 #pragma once
-
-#include <chrono>
-#include <functional>
-#include <memory>
-#include <string_view>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -41,10 +40,14 @@ class Runtime {
   std::unique_ptr<Impl> impl_;
 };
 
-// Runs a coroutine detached on `executor`. An exception out of it is a bug: it is logged with `name` and the process aborts.
+// Runs a coroutine detached on `executor`. An exception out of it is a bug: it is logged with `name` and the process
+// aborts.
 void spawn(const Executor& executor, awaitable<void> task, std::string_view name);
 // As spawn, on a fresh strand of `executor`.
 void spawn_on_strand(const Executor& executor, std::function<awaitable<void>()> task, std::string_view name);
+// A new strand on the threads of `executor`, which belongs to a Runtime and may be a strand itself: strands do not
+// nest.
+Executor fresh_strand(const Executor& executor);
 awaitable<void> sleep_for(std::chrono::steady_clock::duration);
 // Blocks the calling thread (which must not be the runtime's) until the coroutine is done. For main(), tests and tools.
 template <typename T>

@@ -1,5 +1,5 @@
-// Messages over a lasting TLS connection in both directions: a frame is a 4-octet big-endian length and that many octets.
-// The command protocol between registrar and routers runs on this.
+// Messages over a lasting TLS connection in both directions: a frame is a 4-octet big-endian length and that many
+// octets. The command protocol between registrar and routers runs on this.
 //
 //   0        4                    4+n
 //   | length n (uint32) | payload   |      n ≤ max_frame, else the connection is closed
@@ -19,14 +19,15 @@ namespace cahn::net {
 
 struct FrameLimits {
   std::size_t max_frame = std::size_t{1} << 20;
-  std::size_t max_queued = 10'000;                 // frames; one more closes the connection
+  std::size_t max_queued = 10'000;  // frames; one more closes the connection
   std::chrono::seconds handshake{10};
-  std::chrono::seconds idle{90};                   // without any frame from the peer: closed (peers send keep-alives)
+  std::chrono::seconds idle{90};  // without any frame from the peer: closed (peers send keep-alives)
 };
 
 class FrameConnection : public std::enable_shared_from_this<FrameConnection> {
  public:
-  static awaitable<Result<std::shared_ptr<FrameConnection>>> open(Endpoint, const crypto::TlsContext&, FrameLimits = {});
+  static awaitable<Result<std::shared_ptr<FrameConnection>>> open(Endpoint, const crypto::TlsContext&,
+                                                                  FrameLimits = {});
   virtual ~FrameConnection() = default;
   virtual const Session& session() const = 0;
   // The next frame; peer_closed, timeout, too_large otherwise.

@@ -7,6 +7,7 @@
 namespace cahn::net {
 
 // `healthy` returns an empty string when all is well, else what is wrong (503).
-Result<std::unique_ptr<HttpServer>> start_health_server(Executor, std::uint16_t port, std::function<std::string()> healthy);
+Result<std::unique_ptr<HttpServer>> start_health_server(Executor, std::uint16_t port,
+                                                        std::function<std::string()> healthy);
 
 }  // namespace cahn::net

@@ -23,13 +23,13 @@
 namespace cahn::net {
 
 enum class NetError {
-  refused,        // could not connect: nobody there
-  unreachable,    // name or route not found
+  refused,      // could not connect: nobody there
+  unreachable,  // name or route not found
   timeout,
-  tls,            // handshake failed
+  tls,  // handshake failed
   peer_closed,
-  malformed,      // not HTTP
-  too_large,      // over a limit
+  malformed,  // not HTTP
+  too_large,  // over a limit
   address_in_use,
   stopped
 };
@@ -52,8 +52,8 @@ std::string media_type(std::string_view content_type);
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string path = "/";    // as sent, percent-encoding kept, without the query
-  std::string query;         // without '?'
+  std::string path = "/";  // as sent, percent-encoding kept, without the query
+  std::string query;       // without '?'
   Headers headers;
   Bytes body;
   std::map<std::string, std::string> parameters;  // server: what `{name}` segments of the route matched, decoded
@@ -74,44 +74,48 @@ struct HttpResponse {
 struct Session {
   std::string peer_address;  // text, without port
   std::uint16_t peer_port = 0;
-  std::uint64_t id = 0;      // unique in this process
-  std::vector<crypto::Certificate> peer_chain;      // as sent, leaf first; empty without client certificate
-  std::optional<crypto::Certificate> own_leaf;      // the certificate this server showed on this connection
+  std::uint64_t id = 0;                         // unique in this process
+  std::vector<crypto::Certificate> peer_chain;  // as sent, leaf first; empty without client certificate
+  std::optional<crypto::Certificate> own_leaf;  // the certificate this server showed on this connection
   std::optional<crypto::Certificate> peer() const {
     return peer_chain.empty() ? std::nullopt : std::optional(peer_chain.front());
   }
 };
 
+// Runs on the connection's strand; the session lives until the handler is done. What it throws is logged and answered
+// with 500. It is never cancelled by its time limit (the client gets its 503, the handler runs on), only when the
+// server stops.
 using Handler = std::function<awaitable<HttpResponse>(HttpRequest, const Session&)>;
 
-// Method and path to handler. Patterns are literal segments and `{name}`; the most literal match wins. An unknown path is
-// 404, a known path with another method 405 with Allow, HEAD is answered as GET without the body.
+// Method and path to handler. Patterns are literal segments and `{name}`; the most literal match wins. An unknown path
+// is 404, a known path with another method 405 with Allow, HEAD is answered as GET without the body. Segments are
+// compared decoded; one that is empty, ".", ".." or holds a control character matches nothing.
 class Router {
  public:
   // `max_body` bounds the request's body on this route; larger is 413 and the connection is closed unread.
   void on(std::string method, std::string pattern, Handler handler, std::size_t max_body = std::size_t{64} << 10);
 
  private:
-  friend class HttpServer;
+  friend class RouteTable;
   struct Route;
   std::vector<std::shared_ptr<const Route>> routes_;
 };
 
 struct ServerLimits {
   std::size_t max_header = std::size_t{16} << 10;
-  std::size_t max_connections = 10'000;             // further ones are closed at once
+  std::size_t max_connections = 10'000;  // further ones are closed at once
   std::size_t max_connections_per_address = 2'000;
   std::chrono::seconds handshake{10};
-  std::chrono::seconds header{10};                  // from first octet (or end of last answer's idle time) to the blank line
+  std::chrono::seconds header{10};  // from first octet (or end of last answer's idle time) to the blank line
   std::chrono::seconds body{30};
-  std::chrono::seconds idle{120};                   // between requests
-  std::chrono::seconds handler{30};                 // then 503
+  std::chrono::seconds idle{120};    // between requests
+  std::chrono::seconds handler{30};  // then 503
 };
 
 struct ServerOptions {
-  std::string name;                 // for logs and metrics: "registrar", "masa"
-  std::string address = "::";       // text form of IPv4 or IPv6; "::" listens on both
-  std::uint16_t port = 0;           // 0: any free one
+  std::string name;                       // for logs and metrics: "registrar", "masa"
+  std::string address = "::";             // text form of IPv4 or IPv6; "::" listens on both
+  std::uint16_t port = 0;                 // 0: any free one
   std::optional<crypto::TlsContext> tls;  // without it: plain HTTP, loopback addresses only
   ServerLimits limits;
 };
@@ -124,12 +128,13 @@ class HttpServer {
   virtual std::uint16_t port() const = 0;
   // Certificates may change while running (SIGHUP): new connections use the new context.
   virtual void replace_tls(crypto::TlsContext) = 0;
-  // Stops accepting, lets answers under way finish (at most `grace`), then closes everything.
+  // Stops accepting, lets answers under way finish (at most `grace`), then closes everything and cancels the handlers
+  // that still run. Call it before what the handlers use goes away; the destructor alone does not wait for them.
   virtual awaitable<void> stop(std::chrono::milliseconds grace = std::chrono::milliseconds(2000)) = 0;
 };
 
 struct Endpoint {
-  std::string host;           // name or address literal; an IPv6 literal without brackets, zone allowed ("fe80::1%eth0")
+  std::string host;  // name or address literal; an IPv6 literal without brackets, zone allowed ("fe80::1%eth0")
   std::uint16_t port = 443;
   // host:port with brackets where needed, without zone: the Host header and messages.
   std::string authority() const;
@@ -139,7 +144,7 @@ Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_por
 
 struct Url {
   Endpoint endpoint;
-  std::string path;   // at least "/"
+  std::string path;  // at least "/"
   std::string query;
   bool tls = true;
 };
@@ -147,7 +152,7 @@ struct Url {
 Result<Url> parse_url(std::string_view text);
 
 struct ClientLimits {
-  std::chrono::milliseconds connect{5000};   // name, TCP and TLS together
+  std::chrono::milliseconds connect{5000};  // name, TCP and TLS together
   std::chrono::milliseconds response{30000};
   std::size_t max_body = std::size_t{1} << 20;
 };
@@ -156,7 +161,8 @@ struct ClientLimits {
 // Threads: use from one strand at a time.
 class HttpConnection {
  public:
-  // `tls` null: plain HTTP. SNI is sent for names only (RFC 6066 3). A context that checks names checks `endpoint.host`.
+  // `tls` null: plain HTTP. SNI is sent for names only (RFC 6066 3). A context that checks names checks
+  // `endpoint.host`.
   static awaitable<Result<std::unique_ptr<HttpConnection>>> open(Endpoint endpoint, const crypto::TlsContext* tls,
                                                                  ClientLimits limits = {});
   virtual ~HttpConnection() = default;

@@ -1,0 +1,77 @@
+#include <algorithm>
+#include <cctype>
+
+#include "net/http.h"
+
+namespace cahn::net {
+namespace {
+
+bool equal_without_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+}  // namespace
+
+std::string_view error_name(NetError error) {
+  switch (error) {
+    case NetError::refused:
+      return "refused";
+    case NetError::unreachable:
+      return "unreachable";
+    case NetError::timeout:
+      return "timeout";
+    case NetError::tls:
+      return "tls";
+    case NetError::peer_closed:
+      return "peer_closed";
+    case NetError::malformed:
+      return "malformed";
+    case NetError::too_large:
+      return "too_large";
+    case NetError::address_in_use:
+      return "address_in_use";
+    case NetError::stopped:
+      return "stopped";
+  }
+  return "unknown";
+}
+
+void Headers::set(std::string name, std::string value) {
+  std::erase_if(fields_, [&](const auto& field) { return equal_without_case(field.first, name); });
+  fields_.emplace_back(std::move(name), std::move(value));
+}
+
+std::optional<std::string> Headers::get(std::string_view name) const {
+  for (const auto& [one, value] : fields_) {
+    if (equal_without_case(one, name)) return value;
+  }
+  return std::nullopt;
+}
+
+std::string media_type(std::string_view content_type) {
+  auto type = content_type.substr(0, content_type.find(';'));
+  const auto first = type.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  type = type.substr(first, type.find_last_not_of(" \t") - first + 1);
+  std::string lower(type);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+HttpResponse HttpResponse::of(int status, std::string_view content_type, ByteView body) {
+  HttpResponse response;
+  response.status = status;
+  response.headers.add("Content-Type", std::string(content_type));
+  response.body = to_bytes(body);
+  return response;
+}
+
+HttpResponse HttpResponse::text(int status, std::string_view body) {
+  return of(status, "text/plain; charset=utf-8", as_bytes(body));
+}
+
+HttpResponse HttpResponse::json(int status, std::string_view body) {
+  return of(status, "application/json", as_bytes(body));
+}
+
+}  // namespace cahn::net
