@@ -120,16 +120,16 @@ Result<void> check_signed_attributes(CMS_SignerInfo* signer, const ASN1_OBJECT* 
   return {};
 }
 
-// The carried certificate that the SignerInfo names, by issuer and serial or by key identifier. Two different ones
+// The certificate that the SignerInfo names, by issuer and serial or by key identifier. Two different ones
 // would leave open who signed.
-Result<Certificate> find_signer(CMS_SignerInfo* signer, const std::vector<Certificate>& certificates) {
+Result<Certificate> find_signer(CMS_SignerInfo* signer, std::span<const Certificate> certificates) {
   const Certificate* found = nullptr;
   for (const auto& certificate : certificates) {
     if (CMS_SignerInfo_cert_cmp(signer, certificate.handle()) != 0 || (found && *found == certificate)) continue;
     if (found) return malformed("two certificates that both claim to be the signer's");
     found = &certificate;
   }
-  if (!found) return fail(CryptoError::untrusted, "the signer's certificate is not in the message");
+  if (!found) return fail(CryptoError::untrusted, "the signer's certificate is not at hand");
   return *found;
 }
 
@@ -196,7 +196,7 @@ Result<Bytes> cms_sign(ByteView content, std::string_view content_type_oid, cons
   return encode<i2d_CMS_ContentInfo>(cms.get());
 }
 
-Result<SignedMessage> SignedMessage::verify(ByteView der) {
+Result<SignedMessage> SignedMessage::verify(ByteView der, std::span<const Certificate> known_signers) {
   const ErrorScope scope;
   CAHN_TRY(const Outline outline, read_outline(der));
   if (outline.signers != 1) return malformed("a message that is not signed exactly once");
@@ -209,16 +209,18 @@ Result<SignedMessage> SignedMessage::verify(ByteView der) {
   CMS_SignerInfo* const info = sk_CMS_SignerInfo_value(infos, 0);
 
   CAHN_TRY(std::vector<Certificate> certificates, share_certificates(cms.get()));
-  CAHN_TRY(Certificate signer, find_signer(info, certificates));
+  auto signer = find_signer(info, certificates);
+  if (!signer && signer.error().code == CryptoError::untrusted) signer = find_signer(info, known_signers);
+  if (!signer) return fail(signer.error());
   const ASN1_OBJECT* const content_type = CMS_get0_eContentType(cms.get());
   CAHN_CHECK(check_signed_attributes(info, content_type, *outline.content));
   // Only the arithmetic, with the certificate's key: IDevIDs come with any key usage (RFC 8995 2.3), and CMS_verify
   // would ask for S/MIME's.
-  CMS_SignerInfo_set1_signer_cert(info, signer.handle());
+  CMS_SignerInfo_set1_signer_cert(info, signer->handle());
   if (CMS_SignerInfo_verify(info) != 1) {
     return fail(CryptoError::bad_signature, "the signature does not hold for the signer's certificate");
   }
-  SignedMessage message(std::move(signer));
+  SignedMessage message(*std::move(signer));
   message.content_type_ = dotted(content_type);
   message.content_ = cahn::to_bytes(*outline.content);
   message.certificates_ = std::move(certificates);

@@ -26,8 +26,9 @@ class SignedMessage {
   // Parses DER of at most 1 MiB with exactly one SignerInfo and encapsulated content, finds the signer's certificate in
   // it and verifies the signature with that certificate's key. The chain is not checked here: use verify_chain with
   // certificates(). At most 20 certificates are carried; signed attributes must be there. Errors: malformed (says
-  // what), unsupported, bad_signature, untrusted (signer's certificate not carried).
-  static Result<SignedMessage> verify(ByteView der);
+  // what), unsupported, bad_signature, untrusted (signer's certificate neither carried nor
+  // among `known_signers`).
+  static Result<SignedMessage> verify(ByteView der, std::span<const Certificate> known_signers = {});
 
   const std::string& content_type() const { return content_type_; }  // dotted OID of eContentType
   const Bytes& content() const { return content_; }

@@ -15,10 +15,14 @@ inline constexpr std::string_view media_type_cms = "application/voucher-cms+json
 
 enum class ContentType { anima_json_voucher, id_data };  // decision 1: emit the first, accept both
 
+// Errors: missing_member, no_pin, contradiction (nonce with expires-on, last-renewal-date without it, expires-on after
+// the pin's end), bad_certificate (signer and key do not belong together). The signing time is created-on where there
+// is one.
 Result<Bytes> sign(const Voucher&, Root, const crypto::Certificate& signer, const crypto::PrivateKey& key,
                    std::span<const crypto::Certificate> include = {}, ContentType = ContentType::anima_json_voucher);
 
-// A voucher(-request) whose CMS signature holds for the certificate it carries. Who that is, is for the caller to judge.
+// A voucher(-request) whose CMS signature holds for the certificate it carries. Who that is, is for the caller to
+// judge.
 struct SignedVoucher {
   Voucher voucher;
   crypto::Certificate signer;
@@ -26,23 +30,32 @@ struct SignedVoucher {
   std::optional<Time> signing_time;
   Bytes cms;  // exactly as received
 };
-Result<SignedVoucher> open(ByteView cms, Root, Reading = Reading::strict);
+// `known_signers` stand in for a signer's certificate that the message does not carry (RFC 8366 5.4: it SHOULD).
+Result<SignedVoucher> open(ByteView cms, Root, Reading = Reading::strict,
+                           std::span<const crypto::Certificate> known_signers = {});
 
 // What a pledge expects of a voucher (RFC 8995 5.6.1, RFC 8366 5.3).
 struct PledgeExpectation {
   crypto::Certificate idevid;
-  std::optional<std::string> nonce;     // what it sent; a voucher with another one, or (unless nonceless_allowed) none, fails
-  bool nonceless_allowed = true;        // RFC 8995 7.2
-  std::optional<Time> now;              // a pledge without a clock has none: times are then ignored (2.6.1)
-  crypto::TrustStore masa_anchors;      // the MASA's certificate itself, or a CA that only signs MASAs (decision 7)
+  std::optional<std::string>
+      nonce;                      // what it sent; a voucher with another one, or (unless nonceless_allowed) none, fails
+  bool nonceless_allowed = true;  // RFC 8995 7.2
+  std::optional<Time> now;        // a pledge without a clock has none: times are then ignored (2.6.1)
+  crypto::TrustStore masa_anchors;  // the MASA's certificate itself, or a CA that only signs MASAs (decision 7)
   bool accept_logged = true, accept_verified = true, accept_proximity = true;
+  Reading reading = Reading::strict;
 };
-// Verifies signature, signer (must reach masa_anchors and not be a device or CA-only certificate), serial, nonce, times,
-// idevid-issuer, assertion and that there is a pin. Errors: the VoucherError that says which.
+// Verifies signature, signer, serial, nonce, times, idevid-issuer, assertion and that there is a pin. Errors: the
+// VoucherError that says which.
+//
+// The signer (decision 7) is one of the anchors, byte for byte, whose key usage lets it sign; or it is issued under
+// them and is neither a CA nor shaped like a device (subject serialNumber or MASA URL), and no certificate of its path
+// issued this pledge's own IDevID. Else signer_not_trusted (no path) or signer_is_not_the_masa (a path, but not a
+// MASA's).
 Result<Voucher> read_as_pledge(ByteView cms, const PledgeExpectation&);
 
 // Checks that the registrar's chain from the TLS handshake leads to the pin, or that its leaf's key is the pin's
-// (RFC 8995 5.6.2). `now` as above.
+// (RFC 8995 5.6.2). `now` as above. Errors: no_pin, pin_mismatch, expired.
 Result<void> check_pin(const Voucher&, std::span<const crypto::Certificate> registrar_chain, std::optional<Time> now);
 
 }  // namespace cahn::voucher

@@ -18,11 +18,11 @@
 namespace cahn::voucher {
 
 enum class VoucherError {
-  not_json,          // not JSON, duplicate members, too deep or too large
-  wrong_root,        // neither ietf-voucher:voucher nor ietf-voucher-request:voucher, or the other one
+  not_json,    // not JSON, duplicate members, too deep or too large
+  wrong_root,  // neither ietf-voucher:voucher nor ietf-voucher-request:voucher, or the other one
   missing_member,
-  bad_member,        // a member of the wrong type or with an impossible value; the message names it and what was found
-  contradiction,     // nonce and expires-on together, …
+  bad_member,     // a member of the wrong type or with an impossible value; the message names it and what was found
+  contradiction,  // nonce and expires-on together, …
   not_cms,
   wrong_content_type,
   bad_signature,
@@ -32,9 +32,10 @@ enum class VoucherError {
   wrong_nonce,
   expired,
   not_yet_valid,
-  wrong_issuer,      // idevid-issuer is not ours
+  wrong_issuer,  // idevid-issuer is not ours
   assertion_refused,
   no_pin,
+  pin_mismatch,  // the registrar's chain does not lead to the pin
   bad_certificate
 };
 std::string_view error_name(VoucherError);
@@ -48,22 +49,25 @@ struct Voucher {
   std::optional<Time> created_on;
   std::optional<Time> expires_on;
   std::optional<Assertion> assertion;
-  std::string serial_number;                 // never empty once parsed
-  std::optional<Bytes> idevid_issuer;        // DER AuthorityKeyIdentifier (decision 4); a bare key id is accepted
+  std::string serial_number;           // never empty once parsed
+  std::optional<Bytes> idevid_issuer;  // DER AuthorityKeyIdentifier (decision 4); a bare key id is accepted
   std::optional<crypto::Certificate> pinned_domain_cert;
   std::optional<bool> domain_cert_revocation_checks;
-  std::optional<std::string> nonce;          // as it stands in the JSON: roles compare strings (decision 3)
+  std::optional<std::string> nonce;  // as it stands in the JSON: roles compare strings (decision 3)
   std::optional<Time> last_renewal_date;
   std::optional<Bytes> prior_signed_voucher_request;
   std::optional<crypto::Certificate> proximity_registrar_cert;
 };
 
-// Strict reads just RFC 8366; tolerant also reads the other root for requests, base64url, and dates with fractions. Unknown
-// members are never an error.
+// Strict reads just RFC 8366, with dates as we write them; tolerant also reads the other root for requests, base64url,
+// and dates with fractions or offsets (decision 6). Unknown members are never an error.
 enum class Reading { strict, tolerant };
 
+// Compact JSON. Writes what is there, also what `sign` would refuse.
 std::string to_json(const Voucher&, Root);
-// At most 256 KiB, depth 16, no duplicate member names.
+// A voucher must have created-on, assertion and serial-number, a request the last of them; whether there is a pin is
+// for the reader to judge (RFC 8995 5.6.1). Nonce and expires-on together in a voucher: contradiction (decision 2). At
+// most 256 KiB, depth 16, no duplicate member names.
 Result<Voucher> from_json(std::string_view json, Root expected, Reading = Reading::strict);
 
 // At least 128 random bits as base64 (decision 3).
