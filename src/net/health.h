@@ -1,4 +1,5 @@
-// The operator's window of every server role: plain HTTP on loopback, `GET /healthz` and `GET /metrics`.
+// The operator's window of every server role: plain HTTP on loopback, `GET /healthz` and `GET /metrics`, and what else the
+// role tells its operator.
 
 #pragma once
 
