@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "credential/printable.h"
 #include "credential/proof.h"
 #include "credential/relations.h"
 #include "crypto/digest.h"
@@ -16,7 +17,6 @@ constexpr std::string_view context_v2 = "https://www.w3.org/ns/credentials/v2";
 constexpr std::string_view context_undefined_terms = "https://www.w3.org/ns/credentials/undefined-terms/v2";
 constexpr std::string_view base_type = "VerifiableCredential";
 constexpr std::size_t max_id = 512;
-constexpr std::size_t max_name_in_message = 64;
 
 std::unexpected<Error> refuse(std::string message) {
   return fail(CredentialError::not_a_credential, std::move(message));
@@ -61,7 +61,7 @@ Result<std::string> relation_of(const json& document) {
   }
   const auto& name = other.get_ref<const std::string&>();
   if (find_relation(name) == nullptr) {
-    return fail(CredentialError::bad_relation, "there is no relation " + name.substr(0, max_name_in_message));
+    return fail(CredentialError::bad_relation, "there is no relation " + printable(name));
   }
   return name;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "credential/printable.h"
 #include "crypto/digest.h"
 
 namespace cahn::credential {
@@ -14,7 +15,6 @@ using nlohmann::json;
 
 constexpr std::string_view cryptosuite = "eddsa-jcs-2022";
 constexpr std::size_t signature_size = 64;
-constexpr std::size_t max_name_in_message = 40;
 
 // A proof's member as text, empty when it is absent or something else.
 std::string_view text_of(const json& object, const char* member) {
@@ -28,8 +28,7 @@ Result<void> check_members(const json& proof) {
                                                   "proofValue", "proofPurpose", "nonce", "verificationMethod"};
   for (const auto& [name, value] : proof.items()) {
     if (std::ranges::find(known, name) != known.end()) continue;
-    return fail(CredentialError::unsupported_proof,
-                "the proof has a member that is not supported: " + name.substr(0, max_name_in_message));
+    return fail(CredentialError::unsupported_proof, "the proof has a member that is not supported: " + printable(name));
   }
   return {};
 }
@@ -40,7 +39,7 @@ Result<void> check_suite(const json& proof) {
   }
   const auto suite = text_of(proof, "cryptosuite");
   if (suite == cryptosuite) return {};
-  const auto shown = std::string(suite.substr(0, max_name_in_message));
+  const auto shown = printable(suite);
   if (suite.find("-rdfc-") != std::string_view::npos) {
     return fail(CredentialError::unsupported_proof, "cryptosuite " + shown + " needs RDF canonicalization");
   }
