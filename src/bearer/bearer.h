@@ -4,12 +4,13 @@
 
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include <boost/asio/awaitable.hpp>
 
 #include "base/result.h"
 
@@ -21,19 +22,19 @@ std::string_view error_name(BearerError);
 // Someone shows a network credential and wants in. Everything here was proven to the bearer's authenticator, except
 // `claimed_identity`.
 struct JoinRequest {
-  std::string certificate_serial_hex;   // of the credential shown, lower case
-  std::string certificate_issuer;       // issuer's name as the authenticator prints it
+  std::string certificate_serial_hex;      // of the credential shown, lower case
+  std::string certificate_issuer;          // issuer's name as the authenticator prints it
   std::string certificate_subject_serial;  // subject serialNumber, may be empty
-  std::string claimed_identity;         // EAP identity: must be the serialNumber or "@realm" (decision 65)
-  std::string station;                  // link address of the station, lower case with colons
-  std::string port;                     // NAS port or interface name
+  std::string claimed_identity;            // EAP identity: must be the serialNumber or "@realm" (decision 65)
+  std::string station;                     // link address of the station, lower case with colons
+  std::string port;                        // NAS port or interface name
 };
 
 struct JoinAnswer {
   bool permit = false;
-  std::string reason;         // for logs; a refused station learns only that it was refused
-  std::string device;         // did:key of the device, when permitted
-  std::string segment;        // "trusted", "quarantine"; empty: the bearer's default
+  std::string reason;   // for logs; a refused station learns only that it was refused
+  std::string device;   // did:key of the device; also with a refusal, if known, so that invite() finds its station
+  std::string segment;  // "trusted", "quarantine"; empty: the bearer's default
   std::chrono::seconds session{3600};  // re-authentication after this time
 };
 
@@ -43,7 +44,7 @@ using Authoriser = std::function<boost::asio::awaitable<JoinAnswer>(JoinRequest)
 enum class StationState { joined, left, refused };
 struct StationEvent {
   std::string station;
-  std::string device;   // empty when unknown
+  std::string device;  // empty when unknown
   StationState state;
 };
 
@@ -54,8 +55,8 @@ class Bearer {
   // Starts to admit stations. Until then, and after stop(), nothing passes the gate.
   virtual boost::asio::awaitable<Result<void>> start(Authoriser, std::function<void(StationEvent)> on_event) = 0;
   virtual boost::asio::awaitable<void> stop() = 0;
-  // Ends every session of `device` now: gate first, then the authenticator. Completes when the gate is shut. A device that
-  // has no session is fine.
+  // Ends every session of `device` now: gate first, then the authenticator. Completes when the gate is shut. A device
+  // that has no session is fine.
   virtual boost::asio::awaitable<Result<void>> cut(std::string device) = 0;
   // Invites the stations that `device` last used to authenticate again (decision 68). Returns at once.
   virtual boost::asio::awaitable<void> invite(std::string device) = 0;
