@@ -4,7 +4,7 @@
 //   0        4                    4+n
 //   | length n (uint32) | payload   |      n ≤ max_frame, else the connection is closed
 //
-// Threads: one reader and one writer at a time; `send` may be called from any thread and queues (bounded).
+// Threads: one receive() at a time; `send` and `close` may be called from any thread; `send` queues (bounded).
 
 #pragma once
 
@@ -30,10 +30,13 @@ class FrameConnection : public std::enable_shared_from_this<FrameConnection> {
                                                                   FrameLimits = {});
   virtual ~FrameConnection() = default;
   virtual const Session& session() const = 0;
-  // The next frame; peer_closed, timeout, too_large otherwise.
+  // The next frame; peer_closed, timeout, too_large, stopped (closed on this side) otherwise, and then the connection
+  // is over.
   virtual awaitable<Result<Bytes>> receive() = 0;
-  // Queues a frame for sending and returns at once; false when closed or the queue is full (then it closes).
+  // Queues a frame for sending and returns at once; false when closed, the frame is over max_frame, or the queue is
+  // full (then it closes).
   virtual bool send(Bytes) = 0;
+  // What is queued is still sent, for a short while; then the connection closes.
   virtual void close() = 0;
 };
 
@@ -44,6 +47,7 @@ class FrameServer {
   static Result<std::unique_ptr<FrameServer>> start(Executor, ServerOptions, FrameLimits, Accept accept);
   virtual ~FrameServer() = default;
   virtual std::uint16_t port() const = 0;
+  // Stops accepting and closes every connection as close() does; waits, for a short while, for `accept` to return.
   virtual awaitable<void> stop() = 0;
 };
 

@@ -1,5 +1,5 @@
-// The operator's window of every server role: plain HTTP on loopback, `GET /healthz` and `GET /metrics`, and what else the
-// role tells its operator.
+// The operator's window of every server role: plain HTTP on loopback, `GET /healthz` and `GET /metrics`, and what else
+// the role tells its operator.
 
 #pragma once
 

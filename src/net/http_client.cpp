@@ -91,7 +91,7 @@ awaitable<Result<HttpResponse>> HttpClient::exchange_on_strand(std::shared_ptr<H
     self->inbox_.release();
     self->watch();
   } else {
-    co_await self->stream_->finish();
+    self->stream_->finish();
   }
   co_return response;
 }

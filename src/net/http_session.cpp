@@ -78,7 +78,7 @@ awaitable<void> HttpSession::run() {
     const auto next = co_await serve_one();
     if (next == Next::close) co_return;
   }
-  co_await stream_.finish();
+  stream_.finish();
 }
 
 awaitable<bool> HttpSession::wait_for_request() {
@@ -237,7 +237,7 @@ awaitable<HttpSession::Next> HttpSession::answer(RequestParser& parser, const Ro
   const bool written = co_await write(response, framing);
   if (!written) co_return Next::close;
   if (framing.close) {
-    co_await stream_.finish();
+    stream_.finish();
     co_return Next::close;
   }
   co_return Next::go_on;

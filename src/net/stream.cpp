@@ -296,8 +296,8 @@ void Stream::send_goodbye() {
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
 }
 
-awaitable<void> Stream::finish() {
-  if (closed_) co_return;
+void Stream::finish() {
+  if (closed_) return;
   send_goodbye();
   close();
 }

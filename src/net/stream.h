@@ -61,7 +61,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   awaitable<Result<void>> write_all(ByteView);
 
   // Says goodbye (close_notify, FIN) and closes.
-  awaitable<void> finish();
+  void finish();
   // As finish, but first throws away what the peer still sends, within bounds: closing on unread octets makes the
   // kernel send RST, and the peer would lose the answer that was sent to it.
   awaitable<void> finish_lingering();
