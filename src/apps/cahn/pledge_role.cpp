@@ -1,0 +1,248 @@
+// `cahn pledge`: a device: finds a registrar, onboards, joins by EAP-TLS, stays, renews.
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "apps/cahn/commands.h"
+#include "apps/cahn/progress_log.h"
+#include "apps/cahn/role_support.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "bearer/dot1x/supplicant.h"
+#include "brski/pledge.h"
+#include "discovery/candidates.h"
+#include "factory/device.h"
+
+namespace cahn::apps {
+namespace {
+
+std::atomic<bool> asked_to_stop = false;
+
+void ask_to_stop(int) { asked_to_stop = true; }
+
+struct PledgeSettings {
+  explicit PledgeSettings(CLI::App& command) : role(command, "pledge", "device-state") {
+    role.add("registrar", registrars, "host:port of a registrar, instead of finding one by mDNS; may be repeated");
+    role.add("interface", interface, "Wired interface to join by EAP-TLS; without it the device only onboards");
+    role.add("radius-name", radius_name, "DNS name of the RADIUS server (default: radius.<network>)");
+    role.add("clock", has_clock, "The device can trust its clock (RFC 8995 2.6.1)");
+    role.add("patience-seconds", patience, "How long to look for a network before giving up; 0: for ever");
+    role.add("run-directory", run_directory, "Folder for wpa_supplicant (default: STATE/run)");
+  }
+
+  RoleSettings role;
+  std::vector<std::string> registrars;
+  std::string interface, radius_name, run_directory;
+  bool has_clock = false;
+  std::uint32_t patience = 0;
+};
+
+struct Device {
+  StateDirectory state;
+  std::unique_ptr<brski::Pledge> pledge;
+  std::string serial_number;
+};
+
+Result<Device> open_device(const PledgeSettings& settings) {
+  CAHN_TRY(auto state, StateDirectory::open(settings.role.state()));
+  brski::PledgeOptions options;
+  CAHN_TRY(options.idevid, read_identity(state / factory::device_certificate_file,
+                                         (state / factory::device_key_file).string()));
+  CAHN_TRY(options.masa_anchors, read_anchors({(state / factory::device_anchor_file).string()}));
+  if (settings.has_clock) options.clock = &system_clock();
+  options.state = state.path();
+  options.on_progress = log_progress;
+  const std::string serial = options.idevid.chain.front().subject_serial_number().value_or("");
+  CAHN_TRY(auto pledge, brski::Pledge::open(std::move(options)));
+  return Device{std::move(state), std::move(pledge), serial};
+}
+
+using Credential = Result<brski::NetworkCredential>;
+
+net::awaitable<Credential> onboard_with(brski::Pledge* pledge, net::Endpoint registrar) {
+  std::vector<net::Endpoint> candidates = {std::move(registrar)};
+  co_return co_await pledge->onboard(std::move(candidates));
+}
+
+net::awaitable<Credential> renew(brski::Pledge* pledge) { co_return co_await pledge->renew(); }
+
+// What is offered now: the configured registrars, else what mDNS finds (L746-759).
+Result<void> look_around(const PledgeSettings& settings, discovery::Candidates& candidates) {
+  int strength = static_cast<int>(settings.registrars.size());
+  for (const std::string& text : settings.registrars) {
+    CAHN_TRY(const auto endpoint, net::parse_endpoint(text, 8443));
+    discovery::Service service;
+    service.instance = text;
+    service.address = endpoint.host;
+    service.port = endpoint.port;
+    candidates.offer({std::move(service), strength--});
+  }
+  if (!settings.registrars.empty()) return {};
+  const auto started = std::chrono::steady_clock::now();
+  const auto found = discovery::browse(discovery::registrar_service, std::chrono::seconds(3));
+  if (!found) {
+    log::info("NO_REGISTRAR_FOUND", "no registrar is announced here: " + found.error().message);
+    return {};
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started);
+  for (const discovery::Service& service : *found) {
+    log::info("ROAD_STEP", "found " + service.instance + " at " + service.address + " by mDNS",
+              {{"stage", "B"}, {"serial", ""}, {"signer", ""}, {"us", std::to_string(took.count())}});
+    // IPv4 first, only because its addresses are shorter to read in logs; both lead to the same registrar.
+    candidates.offer({service, service.address.find(':') == std::string::npos ? 1 : 0});
+  }
+  return {};
+}
+
+void wait_a_little(std::chrono::milliseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (!asked_to_stop && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+}
+
+Result<void> onboard(net::Runtime& runtime, const PledgeSettings& settings, Device& device) {
+  discovery::Candidates candidates(system_clock());
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(settings.patience);
+  Error last{brski::BrskiError::no_registrar, "no registrar was found"};
+  while (!asked_to_stop && !device.pledge->credential()) {
+    CAHN_CHECK(look_around(settings, candidates));
+    while (const auto candidate = candidates.next()) {
+      brski::Pledge* pledge = device.pledge.get();
+      const net::Endpoint registrar{candidate->service.address, candidate->service.port};
+      const auto credential =
+          net::run_blocking<Credential>(runtime, [pledge, registrar] { return onboard_with(pledge, registrar); });
+      if (credential) return {};
+      last = credential.error();
+      log::warning("ONBOARDING_FAILED", last.message, {{"registrar", registrar.authority()}, {"code", std::string(last.code.name())}});
+      candidates.failed(*candidate);
+      if (asked_to_stop) break;
+    }
+    if (settings.patience > 0 && std::chrono::steady_clock::now() >= give_up) return std::unexpected(last);
+    wait_a_little(std::chrono::milliseconds(1000));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<bearer::dot1x::Supplicant>> join(const PledgeSettings& settings, const Device& device) {
+  const std::filesystem::path files = device.pledge->files();
+  bearer::dot1x::SupplicantOptions options;
+  options.interface = settings.interface;
+  options.run_directory = settings.run_directory.empty() ? device.state / "run" : std::filesystem::path(settings.run_directory);
+  options.certificate = files / "ldevid.pem";
+  options.key = files / "ldevid.key";
+  options.domain_ca = files / "domain-ca.pem";
+  options.identity = device.serial_number;
+  options.radius_name =
+      settings.radius_name.empty() ? "radius." + device.pledge->credential()->network : settings.radius_name;
+  return bearer::dot1x::Supplicant::start(std::move(options));
+}
+
+// Two thirds of the LDevID's life: renewed well before its end (RFC 8995 9.1.3).
+Time renewal_time(const crypto::Certificate& ldevid) {
+  return ldevid.not_before() + (ldevid.not_after() - ldevid.not_before()) * 2 / 3;
+}
+
+void report_join(bool authenticated, std::chrono::steady_clock::duration took) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+  if (authenticated)
+    log::info("ROAD_STEP", "joined the target network by EAP-TLS with the LDevID",
+              {{"stage", "E"}, {"serial", ""}, {"signer", ""}, {"us", std::to_string(us)}});
+  else
+    log::warning("ROAD_REFUSED", "the target network refused the LDevID",
+                 {{"stage", "E"}, {"serial", ""}, {"signer", ""}, {"us", std::to_string(us)}});
+}
+
+// Joins and stays: says when the network takes or refuses the device, renews the LDevID in time.
+Result<void> stay(net::Runtime& runtime, const PledgeSettings& settings, Device& device) {
+  CAHN_TRY(auto supplicant, join(settings, device));
+  auto started = std::chrono::steady_clock::now();
+  std::optional<bool> known;
+  Time next_renewal = renewal_time(device.pledge->credential()->ldevid);
+  while (!asked_to_stop) {
+    const auto status = known ? supplicant->status() : supplicant->wait_until_authenticated(std::chrono::seconds(10));
+    if (status && (status->authenticated || status->refused) && known != status->authenticated) {
+      known = status->authenticated;
+      report_join(*known, std::chrono::steady_clock::now() - started);
+    } else if (!status && !known) {
+      known = false;
+      log::warning("JOIN_FAILED", status.error().message);
+    }
+    if (system_clock().now() >= next_renewal) {
+      brski::Pledge* pledge = device.pledge.get();
+      const auto renewed = net::run_blocking<Credential>(runtime, [pledge] { return renew(pledge); });
+      if (renewed) {
+        next_renewal = renewal_time(renewed->ldevid);
+        supplicant.reset();
+        CAHN_TRY(supplicant, join(settings, device));
+        known.reset();
+        started = std::chrono::steady_clock::now();
+      } else {
+        log::warning("RENEWAL_FAILED", renewed.error().message);
+        next_renewal = system_clock().now() + std::chrono::minutes(1);
+      }
+    }
+    wait_a_little(std::chrono::milliseconds(200));
+  }
+  return {};
+}
+
+struct Running {
+  net::Runtime runtime{1};
+  std::optional<Device> device;
+};
+
+Result<void> prepare(Running& running, PledgeSettings& settings) {
+  CAHN_CHECK(settings.role.load());
+  std::signal(SIGTERM, ask_to_stop);
+  std::signal(SIGINT, ask_to_stop);
+  running.runtime.start();
+  CAHN_TRY(running.device, open_device(settings));
+  return {};
+}
+
+Result<void> run_pledge(PledgeSettings& settings) {
+  Running running;
+  CAHN_CHECK(prepare(running, settings));
+  if (settings.role.check_only()) return {};
+  CAHN_CHECK(onboard(running.runtime, settings, *running.device));
+  if (settings.interface.empty() || asked_to_stop) return {};
+  return stay(running.runtime, settings, *running.device);
+}
+
+Result<void> renew_now(PledgeSettings& settings) {
+  Running running;
+  CAHN_CHECK(prepare(running, settings));
+  brski::Pledge* pledge = running.device->pledge.get();
+  CAHN_TRY(const auto credential, net::run_blocking<Credential>(running.runtime, [pledge] { return renew(pledge); }));
+  std::printf("renewed: %s, serial %s, until %s\n", credential.ldevid.subject_text().c_str(),
+              credential.ldevid.serial_hex().c_str(), rfc3339(credential.ldevid.not_after()).c_str());
+  return {};
+}
+
+Result<void> reset(PledgeSettings& settings) {
+  Running running;
+  CAHN_CHECK(prepare(running, settings));
+  return running.device->pledge->factory_reset();
+}
+
+}  // namespace
+
+void add_pledge_command(CLI::App& program, int& exit_code) {
+  CLI::App* command = program.add_subcommand("pledge", "Be a device: find a network, onboard, join, stay");
+  auto settings = std::make_shared<PledgeSettings>(*command);
+  CLI::App* renewal = command->add_subcommand("renew", "Renew the LDevID now and exit");
+  renewal->fallthrough();
+  CLI::App* factory_reset = command->add_subcommand("reset", "Forget the network: back to what the factory made");
+  factory_reset->fallthrough();
+  command->callback([=, &exit_code] {
+    const auto result = renewal->parsed()         ? renew_now(*settings)
+                        : factory_reset->parsed() ? reset(*settings)
+                                                  : run_pledge(*settings);
+    exit_code = result ? exit_done : report(result.error());
+  });
+}
+
+}  // namespace cahn::apps

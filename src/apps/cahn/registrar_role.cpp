@@ -1,0 +1,270 @@
+// `cahn registrar`: registrar, domain CA, EST, claim node and command server of one domain, wired together.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "apps/cahn/commands.h"
+#include "apps/cahn/progress_log.h"
+#include "apps/cahn/registrar_parts.h"
+#include "apps/cahn/registrar_settings.h"
+#include "apps/cahn/role_support.h"
+#include "assurance/claims_admission.h"
+#include "assurance/command_server.h"
+#include "assurance/decision_loop.h"
+#include "assurance/owners.h"
+#include "base/log.h"
+#include "brski/registrar.h"
+#include "cascade/claim_service.h"
+#include "credential/did.h"
+#include "discovery/dns_sd.h"
+#include "net/health.h"
+#include "pki/est_server.h"
+#include "pki/service.h"
+
+namespace cahn::apps {
+namespace {
+
+RegistrarIdentityOptions identity_options(const RegistrarSettings& settings) {
+  RegistrarIdentityOptions options;
+  options.owner_name = settings.domain_name;
+  if (options.owner_name.empty() && !settings.node.owners.empty()) options.owner_name = settings.node.owners.front();
+  options.dns_names = settings.dns_names;
+  options.ip_addresses = settings.ip_addresses;
+  options.ldevid_lifetime = std::chrono::days(settings.ldevid_days);
+  return options;
+}
+
+Result<void> check_owners(const RegistrarSettings& settings) {
+  CAHN_CHECK(settings.role.require("owner", settings.node.owners));
+  for (const std::string& owner : settings.node.owners)
+    if (!owner.starts_with("mailto:"))
+      return fail(SettingsError::bad_value, "`owner` must be a mailto: URI, not `" + owner + "`");
+  return {};
+}
+
+// `cahn registrar init`: makes the identities and says their names, so that their owner can sign for them.
+Result<void> init_registrar(RegistrarSettings& settings) {
+  CAHN_CHECK(settings.role.load());
+  CAHN_CHECK(check_owners(settings));
+  net::Runtime runtime(1);
+  runtime.start();
+  CAHN_TRY(auto parts, open_registrar(runtime, settings.role.state(), identity_options(settings)));
+  std::printf("{\"registrar\":\"%s\",\"command_key\":\"%s\",\"domain_ca\":\"%s\"}\n",
+              credential::did_key(parts.tls.key->public_key()).c_str(),
+              credential::did_key(parts.node_key->public_key()).c_str(), (parts.state / "domain-ca.pem").c_str());
+  return {};
+}
+
+struct ServerCertificateRequest {
+  std::string csr, out, name;
+};
+
+// `cahn registrar server-certificate`: signs the RADIUS server's CSR of a router of this domain.
+Result<void> sign_server_certificate(RegistrarSettings& settings, const ServerCertificateRequest& request) {
+  CAHN_CHECK(settings.role.load());
+  CAHN_CHECK(check_owners(settings));
+  CAHN_TRY(const Bytes csr, read_file(request.csr));
+  net::Runtime runtime(1);
+  runtime.start();
+  CAHN_TRY(auto parts, open_registrar(runtime, settings.role.state(), identity_options(settings)));
+  CAHN_TRY(const auto chain, issue_server_certificate(runtime, *parts.ca, pki::Profile::radius_server, csr, request.name,
+                                                      {request.name}, {}));
+  return write_certificates(request.out, chain);
+}
+
+Result<std::vector<brski::Manufacturer>> read_manufacturers(const std::vector<std::string>& files) {
+  std::vector<brski::Manufacturer> all;
+  for (const std::string& file : files) {
+    CAHN_TRY(auto anchors, read_certificates(std::filesystem::path(file)));
+    brski::Manufacturer manufacturer;
+    manufacturer.name = anchors.front().common_name().value_or(file);
+    manufacturer.idevid_anchors = crypto::TrustStore(std::move(anchors));
+    all.push_back(std::move(manufacturer));
+  }
+  return all;
+}
+
+// Everything a running registrar consists of, in the order it is built; it goes the other way round.
+struct RunningRegistrar {
+  net::Runtime runtime;
+  std::optional<RegistrarParts> parts;
+  std::unique_ptr<pki::DeviceRegistry> registry;
+  std::unique_ptr<store::Store> claims;
+  std::unique_ptr<cascade::ClaimNode> node;
+  std::unique_ptr<admission::Admission> admission;
+  std::unique_ptr<brski::Registrar> registrar;
+  std::unique_ptr<assurance::DecisionLoop> loop;
+  std::unique_ptr<assurance::CommandServer> commands;
+  std::shared_ptr<void> decision_log;
+  std::unique_ptr<discovery::Announcement> announcement;
+  Servers servers;
+};
+
+Result<void> open_claim_node(RunningRegistrar& running, const RegistrarSettings& settings) {
+  cascade::ClaimNodeOptions options;
+  options.owners = settings.node.owners;
+  options.binding_keys = settings.node.binding_keys;
+  CAHN_TRY(options.rules_directory, find_rules(settings.node.rules));
+  options.node_key = running.parts->node_key;
+  CAHN_TRY(running.claims, store::Store::open(running.parts->state / "claims.db"));
+  CAHN_TRY(running.node, cascade::ClaimNode::open(*running.claims, system_clock(), options));
+  running.admission = assurance::claims_admission(*running.node);
+  return {};
+}
+
+Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& settings) {
+  CAHN_TRY(running.registry, pki::DeviceRegistry::open(*running.parts->store));
+  pki::DomainCa* ca = running.parts->ca.get();
+  brski::RegistrarOptions options;
+  options.identity = running.parts->tls;
+  options.domain_ca = ca->ca_certificates();
+  CAHN_TRY(options.manufacturers, read_manufacturers(settings.manufacturers));
+  CAHN_TRY(options.masa_tls_anchors, read_anchors(settings.masa_anchors));
+  options.network = settings.network;
+  options.name_of_key = [](const crypto::PublicKey& key) { return credential::did_key(key); };
+  options.revocation = [ca](std::string_view serial) { return ca->revocation(serial); };
+  options.on_progress = log_progress;
+  options.telemetry = running.parts->store.get();
+  CAHN_TRY(running.registrar, brski::Registrar::create(running.runtime.executor(), std::move(options),
+                                                       *running.admission, *running.registry));
+  return {};
+}
+
+void log_decision(const assurance::Decision& decision) {
+  std::string claims;
+  for (const std::string& claim : decision.claims) claims += (claims.empty() ? "" : " ") + claim;
+  log::info("DECISION", decision.reason,
+            {{"device", decision.device},
+             {"answer", decision.answer == assurance::Answer::permit ? "permit" : "deny"},
+             {"number", std::to_string(decision.number)},
+             {"claims", claims}});
+}
+
+Result<void> open_assurance(RunningRegistrar& running, const RegistrarSettings& settings) {
+  CAHN_TRY(running.loop, assurance::DecisionLoop::open(running.runtime.executor(), *running.node, *running.registry,
+                                                       *running.parts->ca, *running.parts->store, system_clock(),
+                                                       {.network = settings.network, .segment = {}}));
+  running.decision_log = running.loop->on_decision(log_decision);
+  CAHN_TRY(const Bytes ownership, read_file(settings.ownership));
+  CAHN_TRY(const Bytes commander, read_file(settings.command_ownership));
+  assurance::CommandServerOptions options;
+  options.address = settings.listen;
+  options.port = settings.command_port;
+  options.identity = running.parts->tls;
+  options.ownership = to_string(ownership);
+  options.command_key = running.parts->node_key;
+  options.commander = to_string(commander);
+  options.owner_check = assurance::owners_of(*running.node);
+  options.network = settings.network;
+  options.epoch = running.loop->epoch();
+  options.lease = std::chrono::seconds(settings.lease_seconds);
+  options.log = running.parts->store.get();
+  CAHN_TRY(running.commands,
+           assurance::CommandServer::start(running.runtime.executor(), system_clock(), std::move(options),
+                                           running.loop->state(), running.loop->last_number()));
+  running.loop->run(*running.commands);
+  return {};
+}
+
+Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& settings) {
+  crypto::TlsServerOptions tls;
+  tls.identity = running.parts->tls;
+  tls.check = crypto::PeerCheck::provisional;  // decision 63: refused by HTTP, with a reason
+  CAHN_TRY(auto context, crypto::TlsContext::server(tls));
+  const net::Executor executor = running.runtime.executor();
+  const auto serve = [&](const char* name, std::uint16_t port, net::Router router) -> Result<void> {
+    net::ServerOptions options{.name = name, .address = settings.listen, .port = port, .tls = context};
+    CAHN_TRY(auto server, net::HttpServer::start(executor, std::move(options), std::move(router)));
+    running.servers.http.push_back(std::move(server));
+    return {};
+  };
+  net::Router brski_router;
+  running.registrar->add_routes(brski_router);
+  pki::add_est_routes(brski_router, *running.parts->ca, *running.registrar);
+  pki::add_crl_route(brski_router, *running.parts->ca);
+  CAHN_CHECK(serve("registrar", settings.port, std::move(brski_router)));
+  net::Router claims_router;
+  cascade::add_claim_routes(claims_router, *running.node);
+  CAHN_CHECK(serve("claims", settings.node.node_port, std::move(claims_router)));
+  net::Router operator_router;
+  pki::add_device_routes(operator_router, *running.registry, *running.parts->ca);
+  CAHN_TRY(auto health, net::start_health_server(executor, settings.health_port, [] { return std::string(); },
+                                                 std::move(operator_router)));
+  running.servers.http.push_back(std::move(health));
+  return {};
+}
+
+void announce(RunningRegistrar& running, const RegistrarSettings& settings) {
+  if (!settings.announce) return;
+  auto announcement = discovery::Announcement::start(settings.instance, discovery::registrar_service, settings.port);
+  if (announcement) {
+    running.announcement = std::move(*announcement);
+    log::info("REGISTRAR_ANNOUNCED", "announced as _brski-registrar._tcp by mDNS", {{"instance", settings.instance}});
+  } else {
+    log::warning("REGISTRAR_NOT_ANNOUNCED", "no mDNS announcement: " + announcement.error().message +
+                                                "; devices must be told the address, or start avahi-daemon");
+  }
+}
+
+net::awaitable<void> stop_parts(RunningRegistrar* running) {
+  running->announcement.reset();
+  co_await running->commands->stop();
+  co_await running->loop->stop();
+}
+
+Result<void> run_registrar(RegistrarSettings& settings) {
+  CAHN_CHECK(settings.role.load());
+  CAHN_CHECK(check_owners(settings));
+  CAHN_CHECK(settings.role.require("manufacturer", settings.manufacturers));
+  CAHN_CHECK(settings.role.require("masa-anchor", settings.masa_anchors));
+  CAHN_CHECK(settings.role.require("binding-key", settings.node.binding_keys));
+  CAHN_CHECK(settings.role.require("ownership", settings.ownership));
+  CAHN_CHECK(settings.role.require("command-ownership", settings.command_ownership));
+  if (settings.role.check_only()) return {};
+
+  RunningRegistrar running;
+  running.runtime.start();
+  CAHN_TRY(running.parts, open_registrar(running.runtime, settings.role.state(), identity_options(settings)));
+  CAHN_CHECK(open_claim_node(running, settings));
+  CAHN_CHECK(open_brski(running, settings));
+  CAHN_CHECK(open_assurance(running, settings));
+  CAHN_CHECK(open_servers(running, settings));
+  announce(running, settings);
+  RunningRegistrar* all = &running;
+  running.servers.stop_others = [all] { return stop_parts(all); };
+  const auto reload = [all, &settings] {
+    auto manufacturers = read_manufacturers(settings.manufacturers);
+    const auto set = manufacturers ? all->registrar->set_manufacturers(std::move(*manufacturers))
+                                   : Result<void>(std::unexpected(manufacturers.error()));
+    if (set) log::info("REGISTRAR_RELOADED", "the list of makers was read again");
+    else log::error("REGISTRAR_NOT_RELOADED", "the list of makers stays as it was: " + set.error().message);
+  };
+  run_role(running.runtime, running.servers,
+           "the registrar of " + settings.node.owners.front() + " listens on port " + std::to_string(settings.port), reload);
+  return {};
+}
+
+}  // namespace
+
+void add_registrar_command(CLI::App& program, int& exit_code) {
+  CLI::App* command = program.add_subcommand("registrar", "Run a domain's registrar, CA, EST, claim node and command server");
+  auto settings = std::make_shared<RegistrarSettings>(*command);
+  auto request = std::make_shared<ServerCertificateRequest>();
+  const auto finish = [&exit_code](const Result<void>& result) { exit_code = result ? exit_done : report(result.error()); };
+
+  CLI::App* init = command->add_subcommand("init", "Make the identities and print their names, without running");
+  init->fallthrough();
+  CLI::App* sign = command->add_subcommand("server-certificate", "Sign the CSR of this domain's RADIUS server");
+  sign->fallthrough();
+  sign->add_option("--csr", request->csr, "DER file")->required();
+  sign->add_option("--name", request->name, "DNS name for the certificate")->required();
+  sign->add_option("--out", request->out, "PEM file to write")->required();
+  command->callback([=] {
+    if (init->parsed()) return finish(init_registrar(*settings));
+    if (sign->parsed()) return finish(sign_server_certificate(*settings, *request));
+    finish(run_registrar(*settings));
+  });
+}
+
+}  // namespace cahn::apps

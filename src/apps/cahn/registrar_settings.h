@@ -1,0 +1,58 @@
+// The settings of `cahn registrar` (and of `cahn node`, which is its claim node alone).
+
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "apps/cahn/role_settings.h"
+
+namespace cahn::apps {
+
+struct ClaimNodeSettings {
+  void add_to(RoleSettings& role) {
+    role.add("owner", owners, "mailto: URI of a network owner: the root of all rights; may be repeated");
+    role.add("binding-key", binding_keys, "did:key whose KeyBinding credentials say who is behind a mailto:");
+    role.add("rules", rules, "Folder of the Prolog rules (default: found beside the program)");
+    role.add("node-port", node_port, "HTTPS port of the claim node");
+  }
+  std::vector<std::string> owners, binding_keys;
+  std::string rules;
+  std::uint16_t node_port = 8444;
+};
+
+struct RegistrarSettings {
+  explicit RegistrarSettings(CLI::App& command) : role(command, "registrar", "registrar-state") {
+    role.add("listen", listen, "Address to listen on");
+    role.add("port", port, "HTTPS port: BRSKI, EST and the CRL");
+    role.add("command-port", command_port, "TLS port that routers connect to");
+    role.add("health-port", health_port, "Port of /healthz, /metrics and /devices on 127.0.0.1");
+    role.add("network", network, "Name of the target network (SSID): CN of LDevIDs");
+    role.add("domain-name", domain_name, "Name of the owner in the domain CA (default: the first --owner)");
+    role.add("dns-name", dns_names, "DNS name in the registrar's certificate; may be repeated");
+    role.add("ip-address", ip_addresses, "IP address in the registrar's certificate; may be repeated");
+    role.add("manufacturer", manufacturers, "PEM file: CA of a maker's IDevIDs; may be repeated");
+    role.add("masa-anchor", masa_anchors, "PEM file: CA behind the HTTPS servers of MASAs; may be repeated");
+    role.add("ownership", ownership, "File: the credential Trust(person, registrar+) of the registrar's owner");
+    role.add("command-ownership", command_ownership, "File: the same person's Trust(person, key+) of the command key");
+    role.add("announce", announce, "Announce _brski-registrar._tcp by mDNS");
+    role.add("instance", instance, "Instance name of the announcement");
+    role.add("ldevid-days", ldevid_days, "Validity of LDevIDs, days");
+    role.add("lease-seconds", lease_seconds, "How long a router may act on its last decisions when it is alone");
+    node.add_to(role);
+  }
+
+  RoleSettings role;
+  ClaimNodeSettings node;
+  std::string listen = "::", network = "cahn", domain_name, ownership, command_ownership, instance = "CAHN registrar";
+  std::uint16_t port = 8443, command_port = 8445, health_port = 18443;
+  std::uint32_t ldevid_days = 365, lease_seconds = 3600;
+  std::vector<std::string> dns_names, ip_addresses, manufacturers, masa_anchors;
+  bool announce = true;
+};
+
+// The folder of rules: `named`, or beside the program, or where packages install it. Errors: missing.
+Result<std::string> find_rules(const std::string& named);
+
+}  // namespace cahn::apps
