@@ -159,7 +159,7 @@ int show(const FileOptions& options) {
   const auto line = [](const char* name, const std::string& value) {
     if (!value.empty()) std::cout << "  " << std::left << std::setw(13) << name << value << "\n";
   };
-  std::cout << credential::to_notation({credential->statement(), std::nullopt}, true) << "\n";
+  std::cout << credential::to_notation({credential->statement(), std::nullopt}) << "\n";
   line("issuer", credential->issuer());
   line("id", credential->id());
   line("valid from", credential->valid_from() ? rfc3339(*credential->valid_from()) : "");
