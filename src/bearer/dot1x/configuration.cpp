@@ -178,6 +178,7 @@ client hostapd {{
   authorize {{
     eap {{
       ok = return
+      updated = return
     }}
     reject
   }}
