@@ -116,8 +116,8 @@ class Road {
   net::Runtime& runtime() { return runtime_; }
   const Maker& maker() const { return maker_; }
   const Party& web_ca() const { return web_ca_; }
-  pki::DomainCa& domain_ca() { return *domain_ca_; }
-  pki::DeviceRegistry& registry() { return *registry_; }
+  pki::DomainCa& domain_ca() const { return *domain_ca_; }
+  pki::DeviceRegistry& registry() const { return *registry_; }
   brski::Registrar& registrar() { return *registrar_; }
   brski::Masa& masa() { return *masa_; }
   store::Store& masa_store() { return *masa_store_; }
