@@ -32,14 +32,14 @@ def wait_until(predicate, timeout, what, interval=0.01):
 class Place:
     """Where processes run: `prefix` is put before every command (['ip', 'netns', 'exec', 'x'])."""
 
-    def __init__(self, name="host", address="127.0.0.1", prefix=()):
-        self.name, self.address, self.prefix = name, address, list(prefix)
+    def __init__(self, name="host", address="127.0.0.1", prefix=(), env=None):
+        self.name, self.address, self.prefix, self.env = name, address, list(prefix), env
 
     def run(self, argv, check=True, timeout=30, input=None, cwd=None):
         """CompletedProcess with text output; Failed when `check` and the exit code is not 0."""
         done = subprocess.run(
             self.prefix + [str(a) for a in argv],
-            capture_output=True, text=True, timeout=timeout, input=input, cwd=cwd, check=False,
+            capture_output=True, text=True, timeout=timeout, input=input, cwd=cwd, check=False, env=self.env,
         )
         if check and done.returncode != 0:
             raise Failed(f"{' '.join(map(str, argv))}: exit {done.returncode}: {(done.stderr or done.stdout).strip()}")
@@ -61,7 +61,7 @@ class Role:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.place.prefix + self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True,
+                start_new_session=True, env=self.place.env,
             )
         return self
 

@@ -5,7 +5,6 @@
 
 #include "admission/admission.h"
 #include "apps/cahn/commands.h"
-#include "apps/cahn/progress_log.h"
 #include "apps/cahn/role_support.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -57,7 +56,6 @@ Result<MasaParts> read_parts(const MasaSettings& settings) {
   CAHN_TRY(parts.options.factory_anchors, read_anchors(settings.factory_anchors));
   CAHN_TRY(parts.tls, read_identity(settings.tls_certificate, settings.tls_key));
   parts.options.pin = settings.pin == "farthest" ? brski::PinPolicy::farthest : brski::PinPolicy::end_entity;
-  parts.options.on_progress = log_progress;
   return parts;
 }
 

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "apps/cahn/commands.h"
-#include "apps/cahn/progress_log.h"
 #include "apps/cahn/registrar_parts.h"
 #include "apps/cahn/registrar_settings.h"
 #include "apps/cahn/role_support.h"
@@ -124,7 +123,6 @@ Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& sett
   options.network = settings.network;
   options.name_of_key = [](const crypto::PublicKey& key) { return credential::did_key(key); };
   options.revocation = [ca](std::string_view serial) { return ca->revocation(serial); };
-  options.on_progress = log_progress;
   options.telemetry = running.parts->store.get();
   CAHN_TRY(running.registrar, brski::Registrar::create(running.runtime.executor(), std::move(options),
                                                        *running.admission, *running.registry));
