@@ -64,14 +64,14 @@ std::optional<std::vector<std::uint64_t>> arcs_of(std::string_view text) {
   std::vector<std::uint64_t> arcs;
   const char* at = text.data();
   const char* const end = at + text.size();
-  while (arcs.size() < max_oid_arcs) {
+  for (;; ++at) {
     std::uint64_t arc = 0;
     const auto [next, error] = std::from_chars(at, end, arc);
-    if (error != std::errc() || next == at) return std::nullopt;
+    if (error != std::errc() || arcs.size() == max_oid_arcs) return std::nullopt;
     arcs.push_back(arc);
-    if (next == end) break;
-    if (*next != '.') return std::nullopt;
-    at = next + 1;
+    at = next;
+    if (at == end) break;
+    if (*at != '.') return std::nullopt;
   }
   // X.660: the first arc is 0, 1 or 2, and under 0 and 1 the second is below 40.
   if (arcs.size() < 2 || arcs[0] > 2 || (arcs[0] < 2 && arcs[1] > 39)) return std::nullopt;

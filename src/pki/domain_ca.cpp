@@ -23,7 +23,7 @@ namespace {
 
 using std::chrono::seconds;
 constexpr std::string_view state_table = "ca_state", issued_table = "ca_issued";
-// Certificates are valid from a little before they are made: the clocks of devices differ.
+// Certificates and CRLs are valid from a little before they are made: the clocks of those who check them differ.
 constexpr std::chrono::minutes backdated{5};
 constexpr int serial_attempts = 3;
 
@@ -240,7 +240,7 @@ void StoredDomainCa::publish_crl(Time now) const {
   auto [version, entries] = revocations_->entries(now - options_.crl_lifetime);
   crypto::CrlSpec spec;
   spec.number = crl_number_ + 1;
-  spec.this_update = whole_second(now);
+  spec.this_update = whole_second(now) - backdated;
   spec.next_update = whole_second(now) + options_.crl_lifetime;
   spec.entries = std::move(entries);
   auto der = crypto::make_crl(spec, identity_.certificate, *identity_.key);
