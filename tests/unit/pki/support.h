@@ -4,13 +4,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <chrono>
-#include <cstdio>
 #include <deque>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,53 +16,14 @@
 #include "net/async.h"
 #include "pki/domain_ca.h"
 #include "store/store.h"
+#include "tests/unit/pki/outside.h"
 
 namespace cahn::pki::test {
 
-// A folder that goes with the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "cahn-pki-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
-// Runs a command line in `folder`; its status, and what it wrote to stdout and stderr.
-inline std::pair<int, std::string> run(const Folder& folder, const std::string& command) {
-  FILE* pipe = popen(("cd '" + folder.path().string() + "' && { " + command + "; } 2>&1").c_str(), "r");
-  if (pipe == nullptr) return {-1, "popen failed"};
-  std::string output;
-  char buffer[4096];
-  while (const std::size_t n = fread(buffer, 1, sizeof buffer, pipe)) output.append(buffer, n);
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
-}
-
-inline void write(const std::filesystem::path& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-template <typename T>
-T value_of(Result<T> result, const char* what = "") {
-  if (!result) {
-    ADD_FAILURE() << what << " " << result.error().code.name() << ": " << result.error().message;
-    throw std::runtime_error(result.error().message);
-  }
-  return *std::move(result);
-}
+using cahn::test::Folder;
+using cahn::test::run;
+using cahn::test::value_of;
+using cahn::test::write;
 
 // A store in front of a real one that can hold commits back, or fail them, as a disk does.
 class SlowStore final : public store::Store {
