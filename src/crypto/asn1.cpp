@@ -136,13 +136,13 @@ std::string dotted(const ASN1_OBJECT* object) {
   return {text.data(), static_cast<std::size_t>(size)};
 }
 
-Bytes to_bytes(const ASN1_STRING* string) {
+Bytes octets_of(const ASN1_STRING* string) {
   const unsigned char* data = ASN1_STRING_get0_data(string);
   return Bytes(data, data + ASN1_STRING_length(string));
 }
 
 std::string serial_to_hex(const ASN1_INTEGER* serial) {
-  const Bytes magnitude = to_bytes(serial);
+  const Bytes magnitude = octets_of(serial);
   return magnitude.empty() ? "00" : hex(magnitude);
 }
 
@@ -151,7 +151,7 @@ std::optional<AlternativeNames> read_alternative_names(const GENERAL_NAMES* name
   for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
     if (name->type != GEN_DNS && name->type != GEN_URI) continue;
-    const Bytes octets = to_bytes(name->d.ia5);
+    const Bytes octets = octets_of(name->d.ia5);
     if (octets.empty() || !std::all_of(octets.begin(), octets.end(), is_printable_ascii)) return std::nullopt;
     (name->type == GEN_DNS ? out.dns_names : out.uris).push_back(to_string(octets));
   }

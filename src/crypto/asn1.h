@@ -60,7 +60,7 @@ std::optional<std::string> find_attribute(const Name&, std::string_view type);
 // The object of a short name or dotted OID; null when there is none.
 Asn1ObjectPtr to_object(std::string_view name_or_oid);
 std::string dotted(const ASN1_OBJECT*);
-Bytes to_bytes(const ASN1_STRING*);
+Bytes octets_of(const ASN1_STRING*);
 std::string serial_to_hex(const ASN1_INTEGER*);
 
 // DNS names and URIs of a subjectAltName; nullopt when one of them holds anything but printable ASCII.

@@ -38,7 +38,7 @@ std::optional<Bytes> extension_value(const X509* x509, std::string_view oid) {
   const Asn1ObjectPtr type = to_object(oid);
   const int at = X509_get_ext_by_OBJ(x509, type.get(), -1);
   if (at < 0) return std::nullopt;
-  return to_bytes(X509_EXTENSION_get_data(X509_get_ext(x509, at)));
+  return octets_of(X509_EXTENSION_get_data(X509_get_ext(x509, at)));
 }
 
 AlternativeNames alternative_names(const X509* x509) {
@@ -112,7 +112,7 @@ Result<Certificate> Certificate::from_der(ByteView der) {
   if (der.size() > max_certificate) return fail(CryptoError::malformed, "a certificate of more than 64 KiB");
   X509Ptr x509 = decode_exactly<d2i_X509, i2d_X509, X509Ptr>(der);
   if (!x509) return openssl_failure(CryptoError::malformed, "not a certificate in DER");
-  return CertificateAccess::make(std::move(x509), cahn::to_bytes(der));
+  return CertificateAccess::make(std::move(x509), to_bytes(der));
 }
 
 Result<Certificate> Certificate::from_pem(std::string_view pem) {
@@ -166,7 +166,7 @@ bool Certificate::allows_digital_signature() const {
 std::optional<Bytes> Certificate::subject_key_identifier() const {
   const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(handle());
   if (id == nullptr) return std::nullopt;
-  return to_bytes(id);
+  return octets_of(id);
 }
 
 std::optional<Bytes> Certificate::authority_key_identifier_der() const {
@@ -176,7 +176,7 @@ std::optional<Bytes> Certificate::authority_key_identifier_der() const {
 std::optional<Bytes> Certificate::authority_key_identifier() const {
   const ASN1_OCTET_STRING* id = X509_get0_authority_key_id(handle());
   if (id == nullptr) return std::nullopt;
-  return to_bytes(id);
+  return octets_of(id);
 }
 
 std::optional<std::string> Certificate::masa_url() const {
@@ -195,11 +195,11 @@ std::optional<std::string> Certificate::masa_url() const {
 std::vector<std::string> Certificate::dns_names() const { return alternative_names(handle()).dns_names; }
 std::vector<std::string> Certificate::uris() const { return alternative_names(handle()).uris; }
 
-Bytes Certificate::fingerprint() const { return cahn::to_bytes(ByteView(sha256(der()))); }
+Bytes Certificate::fingerprint() const { return to_bytes(ByteView(sha256(der()))); }
 
 Bytes Certificate::domain_id() const {
   if (auto id = subject_key_identifier()) return *std::move(id);
-  return cahn::to_bytes(ByteView(sha256(public_key().spki())));
+  return to_bytes(ByteView(sha256(public_key().spki())));
 }
 
 bool Certificate::signed_by(const PublicKey& issuer) const {

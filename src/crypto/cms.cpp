@@ -114,7 +114,7 @@ Result<void> check_signed_attributes(CMS_SignerInfo* signer, const ASN1_OBJECT* 
     return openssl_failure(CryptoError::internal, "hashing the content");
   }
   computed.resize(size);
-  if (computed != to_bytes(digest->value.octet_string)) {
+  if (computed != octets_of(digest->value.octet_string)) {
     return fail(CryptoError::bad_signature, "the content is not the one that was signed");
   }
   return {};
@@ -222,7 +222,7 @@ Result<SignedMessage> SignedMessage::verify(ByteView der, std::span<const Certif
   }
   SignedMessage message(*std::move(signer));
   message.content_type_ = dotted(content_type);
-  message.content_ = cahn::to_bytes(*outline.content);
+  message.content_ = to_bytes(*outline.content);
   message.certificates_ = std::move(certificates);
   message.signing_time_ = read_signing_time(info);
   return message;

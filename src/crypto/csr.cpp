@@ -99,7 +99,7 @@ Result<Csr> Csr::from_der(ByteView der) {
   if (X509_REQ_verify(request.get(), key.handle()) != 1) {
     return fail(CryptoError::bad_signature, "the certificate request is not signed by the key in it");
   }
-  Csr csr(cahn::to_bytes(der), std::move(key));
+  Csr csr(to_bytes(der), std::move(key));
   CAHN_TRY(csr.subject_, to_name(X509_REQ_get_subject_name(request.get())));
   CAHN_CHECK(csr.read_extensions(*request));
   const int at = X509_REQ_get_attr_by_NID(request.get(), NID_pkcs9_challengePassword, -1);

@@ -78,7 +78,7 @@ Result<PublicKey> PublicKey::from_spki(ByteView der) {
   if (starts_with(der, ed25519_prefix)) return from_ed25519(der.subspan(ed25519_prefix.size()));
   const unsigned char* cursor = der.data();
   PkeyPtr handle(d2i_PUBKEY(nullptr, &cursor, static_cast<long>(der.size())));
-  return PublicKeyAccess::make(cahn::to_bytes(der), std::move(handle));
+  return PublicKeyAccess::make(to_bytes(der), std::move(handle));
 }
 
 Result<PublicKey> PublicKey::from_ed25519(ByteView raw) {
@@ -122,7 +122,7 @@ std::string_view PublicKey::algorithm() const {
 Result<Bytes> PublicKey::raw() const {
   const ByteView octets = key_octets(spki_);
   if (algorithm_ == Algorithm::rsa) return fail(CryptoError::unsupported, "an RSA key has no raw form");
-  if (algorithm_ == Algorithm::ed25519) return cahn::to_bytes(octets);
+  if (algorithm_ == Algorithm::ed25519) return to_bytes(octets);
   // SEC 1 2.3.3: the parity of y, then x.
   const std::size_t coordinate = (octets.size() - 1) / 2;
   Bytes out{static_cast<std::uint8_t>(octets.back() % 2 == 0 ? 2 : 3)};

@@ -29,7 +29,8 @@ Result<json> parse_bounded(std::string_view text) {
   std::vector<std::set<std::string>> open_objects;
   const char* refusal = nullptr;
   const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > max_depth) refusal = "JSON of more than 16 levels";
+    const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth >= max_depth) refusal = "JSON of more than 16 levels";
     if (refusal != nullptr) return false;
     if (event == json::parse_event_t::object_start) open_objects.emplace_back();
     if (event == json::parse_event_t::object_end) open_objects.pop_back();
