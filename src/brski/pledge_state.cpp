@@ -66,7 +66,8 @@ Result<NetworkFile> parse_network_json(const std::string& text) {
   const json document = json::parse(text, nullptr, false);
   const bool whole = document.is_object() && document.contains("network") && document["network"].is_string() &&
                      document.contains("registrarHost") && document["registrarHost"].is_string() &&
-                     document.contains("registrarPort") && document["registrarPort"].is_number_unsigned();
+                     document.contains("registrarPort") && document["registrarPort"].is_number_unsigned() &&
+                     document["registrarPort"].get<std::uint64_t>() <= 65535;
   if (!whole) return bad_state("network.json is not what this program writes");
   return NetworkFile{document["network"].get<std::string>(),
                      {document["registrarHost"].get<std::string>(), document["registrarPort"].get<std::uint16_t>()}};

@@ -125,7 +125,7 @@ net::awaitable<Result<void>> Registrar::Impl::ask_to_enrol(KnownDevice device) {
   if (answer->verdict == AdmissionAnswer::Verdict::permit) co_return Result<void>{};
   tell("BRSKI_POLICY_DENIED", {"D.4", device.serial_number, "Policy denies: " + answer->reason, {}, false});
   if (answer->verdict == AdmissionAnswer::Verdict::later) {
-    co_return fail(PkiError::unavailable, "the decision about this device is not made yet");
+    co_return fail(PkiError::undecided, "the decision about this device is not made yet");
   }
   co_return fail(PkiError::not_authorized, "this registrar does not admit this device");
 }
