@@ -163,6 +163,7 @@ Result<nlohmann::json> build(const NewCredential& wanted, std::string_view issue
                    {"validFrom", written(wanted.valid_from)},
                    {"credentialSubject", std::move(subject)}};
   if (wanted.valid_until) document["validUntil"] = written(*wanted.valid_until);
+  CAHN_CHECK(id_of(document));
   return document;
 }
 
@@ -173,7 +174,13 @@ Result<std::string> sign(const nlohmann::json& document, const crypto::PrivateKe
     return fail(CredentialError::wrong_verification_method, "the issuer is not the did:key of the signing key");
   }
   CAHN_TRY(const auto signed_document, add_proof(document, key, verification_method(issuer), created));
-  return canonical(signed_document);
+  std::string text = canonical(signed_document);
+  // What a caller put in that a reader would not take, or would take for something else, is found here and not there.
+  CAHN_TRY(const auto read, parse_json(text));
+  if (read != signed_document) {
+    return fail(CredentialError::bad_number, "the document holds a number that a double does not");
+  }
+  return text;
 }
 
 Result<std::string> issue(const NewCredential& wanted, const crypto::PrivateKey& key) {

@@ -59,9 +59,11 @@ struct NewCredential {
   std::shared_ptr<const nlohmann::json> more;  // further members of credentialSubject, or null
 };
 
-// Builds the unsigned document. Errors: bad_relation.
+// Builds the unsigned document. Errors: bad_relation; not_a_credential (an id that is no URL).
 Result<nlohmann::json> build(const NewCredential&, std::string_view issuer_did);
 // Adds an eddsa-jcs-2022 proof (purpose assertionMethod). `key` must be Ed25519; issuer must be its did:key.
+// Returns the canonical form. Errors: unsupported_proof, wrong_verification_method, bad_proof (there is one already),
+// and those of parse_json for a document that strict JSON cannot carry.
 Result<std::string> sign(const nlohmann::json& document, const crypto::PrivateKey& key, Time created);
 // build and sign in one.
 Result<std::string> issue(const NewCredential&, const crypto::PrivateKey& key);

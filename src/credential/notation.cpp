@@ -156,6 +156,7 @@ std::string to_notation(const Expression& expression, bool marks) {
 
 Result<Expression> parse_notation(std::string_view text) {
   if (text.size() > max_notation) return fail(CredentialError::bad_notation, "the expression is too long");
+  if (!is_utf8(text)) return fail(CredentialError::bad_notation, "the expression is not UTF-8");
   Reader reader(text);
   Expression expression;
   const bool braces = reader.accept('{');

@@ -74,7 +74,7 @@ bool is_entity_uri(std::string_view uri) {
   return scheme != "mailto" || is_mail_address(uri.substr(colon + 1));
 }
 
-// Octets of the UTF-8 character that starts at `i`, read without checks: the text came from strict JSON.
+// The UTF-8 character that starts at `i`, which it moves past; `text` is known to be UTF-8.
 std::uint32_t code_point(std::string_view text, std::size_t& i) {
   const auto lead = static_cast<unsigned char>(text[i++]);
   if (lead < 0x80) return lead;
@@ -93,6 +93,7 @@ bool deceives_the_eye(std::uint32_t c) {
 
 bool is_device_type(std::string_view text) {
   if (text.empty() || text.size() > max_device_type || text.front() == ' ' || text.back() == ' ') return false;
+  if (!is_utf8(text)) return false;
   for (std::size_t i = 0; i < text.size();) {
     if (deceives_the_eye(code_point(text, i))) return false;
   }

@@ -99,6 +99,20 @@ TEST_F(ACredential, OfAnUnknownRelationOrUnfitArgumentsIsNotMade) {
   EXPECT_EQ(build(wanted, ann_did_).error().code, CredentialError::bad_relation);
 }
 
+TEST_F(ACredential, ThatNoReaderWouldTakeIsNotMade) {
+  auto wanted = trust();
+  wanted.statement = {"OwnerDeclaration", {camera, "camera \xff"}};
+  EXPECT_EQ(issue(wanted, *ann_).error().code, CredentialError::bad_relation);
+  wanted = trust();
+  wanted.id = "urn:a b";
+  EXPECT_EQ(issue(wanted, *ann_).error().code, CredentialError::not_a_credential);
+  wanted = trust();
+  wanted.more = std::make_shared<const json>(json{{"note", "\xff"}});
+  EXPECT_EQ(issue(wanted, *ann_).error().code, CredentialError::not_json);
+  wanted.more = std::make_shared<const json>(json{{"count", (std::uint64_t{1} << 53) + 1}});
+  EXPECT_EQ(issue(wanted, *ann_).error().code, CredentialError::bad_number);  // it would be signed as 2^53
+}
+
 TEST_F(ACredential, StatesEveryRelationWithAndWithoutItsOptionalArgument) {
   const std::vector<Statement> statements = {{"Purchase", {camera, "mailto:ann@example.org"}},
                                              {"Purchase", {camera, "mailto:ann@example.org", "Camera 3"}},

@@ -140,6 +140,11 @@ TEST(TheNotation, RefusesWhatIsNotWellFormed) {
   }
 }
 
+TEST(TheNotation, IsUtf8) {
+  EXPECT_TRUE(is_refused("Trust(a\xff)"));
+  EXPECT_TRUE(is_refused("Trust(a) : \xed\xa0\x80"));
+}
+
 TEST(TheNotation, IsBounded) {
   EXPECT_TRUE(is_refused("Trust(a,a,a,a,a,a,a,a,a)"));
   EXPECT_TRUE(is_refused("Trust(" + std::string(10'000, 'a') + ")"));

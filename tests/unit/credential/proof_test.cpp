@@ -137,7 +137,8 @@ TEST_F(AProof, OfAnotherSuiteIsRefusedByName) {
   }
   auto document = w3c_signed();
   document["proof"]["cryptosuite"] = "\x1b[2J\u202e" + std::string(1000, 'x');  // nothing a terminal would obey
-  EXPECT_EQ(check_proof(document, key_->public_key(), method_).error().message.substr(0, 26), "cryptosuite '?[2J???xxxxxx");
+  EXPECT_EQ(check_proof(document, key_->public_key(), method_).error().message.substr(0, 26),
+            "cryptosuite '?[2J???xxxxxx");
   document["proof"]["type"] = "Ed25519Signature2020";
   EXPECT_EQ(refusal(document), "unsupported_proof");
   document["proof"]["type"] = 7;
