@@ -28,6 +28,10 @@ namespace {
 namespace asio = boost::asio;
 using SteadyClock = std::chrono::steady_clock;
 
+// hostapd forgets a disconnected station after five seconds.
+constexpr int start_anew_tries = 70;
+constexpr std::chrono::milliseconds start_anew_pause{100};
+
 // What an Authoriser that is late or throws is taken to have said.
 JoinAnswer refusal(std::string reason) {
   JoinAnswer answer;
@@ -103,17 +107,23 @@ struct PortController::Impl {
 
   // --- Words with hostapd (on command_thread) ---
 
-  void command(const Station& station, std::initializer_list<std::string_view> verbs) {
+  // The reply, empty when there is none.
+  std::string ask(const Station& station, const std::string& command) {
     auto socket = ControlSocket::connect(parts.hostapd_sockets / station.port, parts.own_sockets);
-    for (const std::string_view verb : verbs) {
-      const auto reply =
-          socket ? socket->ask(std::string(verb) + " " + station.address) : Result<std::string>(fail(socket.error()));
-      if (!reply) {
-        log::warning("bearer.authenticator_silent", "hostapd did not take a command",
-                     {{"port", station.port}, {"command", std::string(verb)}, {"reason", reply.error().message}});
-        return;
-      }
+    return socket ? socket->ask(command).value_or("") : std::string();
+  }
+
+  // Sends the words in turn. False when hostapd did not take them.
+  bool say(const Station& station, std::initializer_list<std::string> commands) {
+    auto socket = ControlSocket::connect(parts.hostapd_sockets / station.port, parts.own_sockets);
+    for (const std::string& command : commands) {
+      const Result<std::string> reply = socket ? socket->ask(command) : fail(socket.error());
+      if (reply && *reply == "OK\n") continue;
+      log::warning("bearer.authenticator_silent", "hostapd did not take a command",
+                   {{"port", station.port}, {"command", command}, {"reply", reply ? *reply : reply.error().message}});
+      return false;
     }
+    return true;
   }
 
   void disconnect(const Station& station) {
@@ -123,13 +133,35 @@ struct PortController::Impl {
     if (done) return;
     log::warning("bearer.disconnect_failed", "hostapd did not acknowledge the RADIUS Disconnect-Request",
                  {{"port", station.port}, {"station", station.address}, {"reason", done.error().message}});
-    command(station, {"DEAUTHENTICATE"});
+    say(station, {"DEAUTHENTICATE " + station.address});
   }
 
-  void start_anew(const Station& station) {
+  // Makes hostapd ask the station for an identity, whatever it thinks of it (decision 68).
+  void start_anew(const Station& station, int tries = start_anew_tries) {
     if (stopping) return;
-    // A station that hostapd still knows would be left as it is by NEW_STA, so it is forgotten first (decision 68).
-    asio::post(command_thread, [this, station] { command(station, {"DEAUTHENTICATE", "NEW_STA"}); });
+    asio::post(command_thread, [this, station, tries] {
+      if (try_to_start_anew(station) || tries <= 1) return;
+      const auto pause = std::make_shared<asio::steady_timer>(command_thread, start_anew_pause);
+      pause->async_wait([this, station, tries, pause](const boost::system::error_code& error) {
+        if (!error) start_anew(station, tries - 1);
+      });
+    });
+  }
+
+  bool try_to_start_anew(const Station& station) {
+    const std::string known = ask(station, "STA " + station.address);
+    const std::string control = "EAPOL_SET " + station.address + " AdminControlledPortControl ";
+    if (known.starts_with("FAIL")) return say(station, {"NEW_STA " + station.address});
+    // Held after a refusal or at ease: shut and opened, its state machine starts from the beginning.
+    const bool doomed = known.find("timeout_next=REMOVE") != std::string::npos;
+    const bool lives = known.find("dot1xPaePortNumber=") != std::string::npos;
+    if (lives && !doomed) return say(station, {control + "ForceUnauthorized", control + "Auto"});
+    // For 5 s after a disconnect hostapd keeps a shell that NEW_STA leaves as it is. Where it is alone on its port, as
+    // a device on a wire is, the port is set up anew, which concerns nobody else; otherwise we wait for the shell to
+    // go.
+    const bool alone = ask(station, "STA-FIRST").starts_with(station.address) &&
+                       ask(station, "STA-NEXT " + station.address).find(':') == std::string::npos;
+    return alone && say(station, {"DISABLE", "ENABLE", "NEW_STA " + station.address});
   }
 
   // --- What outlives a restart of ours: which stations to invite when hostapd is there again ---
@@ -171,7 +203,7 @@ struct PortController::Impl {
       // hostapd let in what we did not, or what has been cut meanwhile: it stays outside the gate and is sent away.
       log::warning("bearer.joined_without_permit", "a station joined that holds no permit",
                    {{"port", station.port}, {"station", station.address}});
-      asio::post(command_thread, [this, station] { command(station, {"DEAUTHENTICATE"}); });
+      asio::post(command_thread, [this, station] { disconnect(station); });
       return tell(station, {}, StationState::refused);
     }
     asio::post(gate_thread, [this, station, device = std::move(device)] {

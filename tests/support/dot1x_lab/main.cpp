@@ -1,6 +1,8 @@
 // The wired bearer with a decision that a test writes by hand. Run as the router:
 //
-//   dot1x_lab RUN_DIRECTORY CERTIFICATE KEY CA PORT[,PORT…] ADDRESS:PORT
+//   dot1x_lab RUN_DIRECTORY CERTIFICATE KEY CA PORT[,PORT…] ADDRESS:PORT [SERIAL]
+//
+// where SERIAL is permitted from the start,
 //
 // and as the device, which prints what became of the authentication and stays until its stdin closes:
 //
@@ -98,6 +100,7 @@ int run_router(const std::vector<std::string>& arguments) {
   options.gate_lease = std::chrono::seconds(4);
 
   Decisions decisions;
+  if (arguments.size() > 6) decisions.set(arguments[6], true);
   net::Runtime runtime(2);
   runtime.start();
   auto made = bearer::dot1x::make_bearer(runtime.executor(), options);
@@ -141,7 +144,7 @@ int main(int count, char** values) {
     arguments.erase(arguments.begin());
     return cahn::run_supplicant(arguments);
   }
-  if (arguments.size() == 6) return cahn::run_router(arguments);
+  if (arguments.size() == 6 || arguments.size() == 7) return cahn::run_router(arguments);
   std::cerr << "see the head of main.cpp\n";
   return 2;
 }
