@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "base/file.h"
+
 namespace cahn::credential {
 namespace {
 
@@ -108,6 +112,32 @@ TEST(Relations, HaveNamesThatNeverCollide) {
       EXPECT_TRUE(!argument.optional || &argument == &relation.arguments.back()) << relation.type;
     }
   }
+}
+
+// A row of the table in schemas/README.md: "| `Trust` | `id`@, `trusts`+ |".
+std::string documented(const RelationSpec& relation) {
+  std::string row = "| `" + std::string(relation.type) + "` |";
+  std::string separator = " `";
+  for (const auto& argument : relation.arguments) {
+    row += separator + std::string(argument.member) + "`";
+    if (argument.kind == ArgumentKind::entity_key) row += "+";
+    if (argument.kind == ArgumentKind::entity_uri) row += "@";
+    if (argument.optional) row += "?";
+    separator = ", `";
+  }
+  return row + " |";
+}
+
+TEST(Relations, AreTheOnesThatAreDocumented) {
+  const auto readme = to_string(read_file("schemas/README.md").value());
+  std::size_t rows = 0;
+  for (auto at = readme.find("\n| `"); at != std::string::npos; at = readme.find("\n| `", at + 1)) ++rows;
+  EXPECT_EQ(rows, relations().size());
+  for (const auto& relation : relations())
+    EXPECT_NE(readme.find(documented(relation)), std::string::npos) << documented(relation);
+  for (const auto right : rights()) EXPECT_NE(readme.find("`" + std::string(right) + "`"), std::string::npos) << right;
+  for (const auto role : manufacturer_roles())
+    EXPECT_NE(readme.find("`" + std::string(role) + "`"), std::string::npos) << role;
 }
 
 }  // namespace
