@@ -26,7 +26,8 @@ SEED = "0102030405060708" * 4
 
 
 def run(*command, text=None, cwd=None):
-    return subprocess.run([str(c) for c in command], input=text, capture_output=True, encoding="utf-8", cwd=cwd, timeout=120)
+    arguments = [str(part) for part in command]
+    return subprocess.run(arguments, input=text, capture_output=True, encoding="utf-8", cwd=cwd, timeout=120)
 
 
 def vc(*arguments, text=None):
@@ -146,7 +147,7 @@ console.log(JSON.stringify(await jsigs.sign(document, {suite: proof, purpose, do
 
 
 class TheCanonicalForm(WithNpm):
-    """What `cahn vc sign` writes is the JCS form of the document: so it shows ours of any value put into a credential."""
+    """`cahn vc sign` writes the JCS form of the document, so it shows ours of any value put into a credential."""
 
     def assert_same_form(self, values):
         document = json.loads(self.done(vc("new", TRUST, "--issuer", self.ann)))
@@ -163,7 +164,8 @@ class TheCanonicalForm(WithNpm):
         numbers = [repr(d) for d in doubles if d == d and abs(d) != float("inf")]
         numbers += [f"{source.uniform(-1, 1):.25e}" for _ in range(500)]
         numbers += [f"{source.choice((1, -1)) * source.randrange(2**53)}" for _ in range(500)]
-        numbers += [f"{digit}e{exponent}" for digit in ("1", "9.5", "123456789012345.678") for exponent in range(-30, 31)]
+        mantissas = ("1", "9.5", "123456789012345.678")
+        numbers += [f"{mantissa}e{exponent}" for mantissa in mantissas for exponent in range(-30, 31)]
         self.assert_same_form(numbers)
 
     def test_of_numbers_at_the_edges_is_the_same_as_npm_s(self):
@@ -229,7 +231,7 @@ class TheCommands(WithAFolder):
                                   ([f"Trust(ann, {CAMERA})", "--key", self.key], "argument 1 of Trust"),
                                   ([f"{TRUST} : {CAMERA}-", "--key", self.key], "not the same"),
                                   ([TRUST, "--key", self.key, "--valid-until", "tomorrow"], "RFC 3339"),
-                                  ([TRUST, "--key", self.key, "--valid-until", "2001-01-01T00:00:00Z"], "before the start"),
+                                  ([TRUST, "--key", self.key, "--valid-until", "2001-01-01T00:00:00Z"], "before the"),
                                   ([TRUST, "--key", self.key, "--id", "no url"], "id is not a URL"),
                                   ([TRUST, "--issuer", "did:web:example.org"], "another method")):
             with self.subTest(arguments):
@@ -298,7 +300,8 @@ class FakeNode(http.server.BaseHTTPRequestHandler):
         script = self.server.script
         script.setdefault("posts", []).append((self.path, self.headers["Content-Type"],
                                                self.rfile.read(int(self.headers["Content-Length"]))))
-        self.answer(script.get("status", 202), script.get("body", b"{}"), Location=script.get("location", "/claims/abc"))
+        location = script.get("location", "/claims/abc")
+        self.answer(script.get("status", 202), script.get("body", b"{}"), Location=location)
 
     def do_GET(self):
         script = self.server.script
@@ -313,9 +316,9 @@ class SubmittingACredential(WithAFolder):
     def setUpClass(cls):
         super().setUpClass()
         cls.server_key, cls.certificate = cls.folder / "server.key", cls.folder / "server.pem"
-        cls.done(run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                     "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", cls.server_key, "-out",
-                     cls.certificate))
+        cls.done(run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                     "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", cls.server_key,
+                     "-out", cls.certificate))
         fingerprint = cls.done(run("openssl", "x509", "-in", cls.certificate, "-noout", "-fingerprint", "-sha256"))
         cls.pin = fingerprint.strip().split("=")[1].replace(":", "").lower()
 
@@ -356,7 +359,8 @@ class SubmittingACredential(WithAFolder):
 
     def test_waiting_has_an_end(self):
         url, _ = self.start(states=[{"state": "received"}])
-        self.assert_refused(self.submit(url, "--cacert", self.certificate, "--wait", "--wait-seconds", "0"), "not decided in time")
+        result = self.submit(url, "--cacert", self.certificate, "--wait", "--wait-seconds", "0")
+        self.assert_refused(result, "not decided in time")
 
     def test_what_the_node_does_not_take_is_a_failure_with_its_words(self):
         url, _ = self.start(status=400, body=b"not a credential")
@@ -373,8 +377,8 @@ class SubmittingACredential(WithAFolder):
     def test_nothing_is_sent_to_a_server_that_is_not_the_named_one(self):
         url, script = self.start()
         other = self.folder / "other-ca.pem"
-        self.done(run("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=other", "-keyout", os.devnull,
-                      "-out", other))
+        self.done(run("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=other", "-keyout",
+                      os.devnull, "-out", other))
         self.assertEqual(self.submit(url, "--cacert", other).returncode, 1)
         self.assertEqual(self.submit(url.replace("localhost", "127.0.0.1"), "--cacert", self.certificate).returncode, 1)
         self.assert_refused(self.submit(url, "--insecure-pin", "00" * 32), "not the pinned one")
