@@ -94,7 +94,8 @@ TEST_F(PathValidation, RefusesAnIssuerOfTheSameNameWithAnotherKey) {
 
 TEST_F(PathValidation, RefusesATamperedLeaf) {
   Bytes der = leaf_.certificate.der();
-  const auto name = std::search(der.begin(), der.end(), "leaf", "leaf" + 4);
+  constexpr std::string_view text = "leaf";
+  const auto name = std::search(der.begin(), der.end(), text.begin(), text.end());
   ASSERT_NE(name, der.end());
   *name = 'L';
   EXPECT_EQ(refusal(verify_chain(must(Certificate::from_der(der)), leaf_.issuers(), root_store_, Pki::now())),

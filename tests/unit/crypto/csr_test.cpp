@@ -43,7 +43,8 @@ TEST_F(ACertificateRequest, WithAnEmptySubjectIsRead) {
 
 TEST_F(ACertificateRequest, ThatIsNotSignedByItsKeyIsNoProofOfPossession) {
   Bytes der = must(make_csr(spec_, *key_));
-  const auto serial = std::search(der.begin(), der.end(), "42", "42" + 2);
+  constexpr std::string_view text = "42";
+  const auto serial = std::search(der.begin(), der.end(), text.begin(), text.end());
   ASSERT_NE(serial, der.end());
   serial[1] = '3';
   const auto read = Csr::from_der(der);
