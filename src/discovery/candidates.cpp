@@ -5,11 +5,10 @@
 namespace cahn::discovery {
 namespace {
 
-constexpr std::size_t max_candidates = 256;  // whoever floods a link with services must not flood us
+// A link full of false registrars must not fill the memory of a small device.
+constexpr std::size_t max_candidates = 256;
 
-bool same_place(const Service& a, const Service& b) {
-  return a.address == b.address && a.port == b.port && a.interface == b.interface;
-}
+bool is_same(const Service& a, const Service& b) { return a.address == b.address && a.port == b.port; }
 
 }  // namespace
 
@@ -17,13 +16,19 @@ Candidates::Candidates(const Clock& clock, std::chrono::seconds first_pause, std
     : clock_(clock), first_pause_(first_pause), longest_pause_(longest_pause) {}
 
 void Candidates::offer(Candidate candidate) {
-  const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return same_place(entry.candidate.service, candidate.service);
-  });
-  if (known != entries_.end())
+  const auto known = std::ranges::find_if(
+      entries_, [&](const Entry& entry) { return is_same(entry.candidate.service, candidate.service); });
+  if (known != entries_.end()) {
     known->candidate = std::move(candidate);
-  else if (entries_.size() < max_candidates)
-    entries_.push_back({.candidate = std::move(candidate), .aside_until = {}});
+    return;
+  }
+  if (entries_.size() >= max_candidates) {
+    const auto weakest =
+        std::ranges::min_element(entries_, {}, [](const Entry& entry) { return entry.candidate.strength; });
+    if (weakest->candidate.strength >= candidate.strength) return;
+    entries_.erase(weakest);
+  }
+  entries_.push_back({std::move(candidate), 0, 0, Time{}});
 }
 
 std::optional<Candidate> Candidates::next() {
@@ -31,41 +36,37 @@ std::optional<Candidate> Candidates::next() {
   Entry* best = nullptr;
   for (Entry& entry : entries_) {
     if (entry.aside_until > now) continue;
-    // Round-robin before strength: each is tried once before one is tried again (L723).
-    const bool earlier = best && entry.tried != best->tried && (entry.tried == 0 || best->tried == 0)
-                             ? entry.tried == 0
-                             : best && entry.tried < best->tried;
-    const bool stronger = best && entry.tried == best->tried && entry.candidate.strength > best->candidate.strength;
-    if (!best || earlier || stronger) best = &entry;
+    if (best == nullptr || entry.tried < best->tried ||
+        (entry.tried == best->tried && entry.candidate.strength > best->candidate.strength))
+      best = &entry;
   }
-  if (!best) return std::nullopt;
+  if (best == nullptr) return std::nullopt;
   best->tried = ++tries_;
   return best->candidate;
 }
 
 void Candidates::failed(const Candidate& candidate) {
   for (Entry& entry : entries_) {
-    if (!same_place(entry.candidate.service, candidate.service)) continue;
-    std::chrono::seconds pause = first_pause_;
+    if (!is_same(entry.candidate.service, candidate.service)) continue;
+    auto pause = first_pause_;
     for (int i = 0; i < entry.failures && pause < longest_pause_; ++i) pause *= 2;
-    ++entry.failures;
     entry.aside_until = clock_.now() + std::min(pause, longest_pause_);
+    ++entry.failures;
   }
 }
 
 void Candidates::succeeded(const Candidate& candidate) {
   for (Entry& entry : entries_) {
-    if (!same_place(entry.candidate.service, candidate.service)) continue;
+    if (!is_same(entry.candidate.service, candidate.service)) continue;
     entry.failures = 0;
-    entry.aside_until = {};
+    entry.aside_until = Time{};
   }
 }
 
 std::optional<Time> Candidates::next_try_at() const {
-  std::optional<Time> earliest;
-  for (const Entry& entry : entries_)
-    if (!earliest || entry.aside_until < *earliest) earliest = entry.aside_until;
-  return earliest;
+  if (entries_.empty()) return std::nullopt;
+  const auto first = std::ranges::min_element(entries_, {}, &Entry::aside_until);
+  return std::max(first->aside_until, clock_.now());
 }
 
 }  // namespace cahn::discovery

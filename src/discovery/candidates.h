@@ -1,5 +1,5 @@
-// The list of networks or registrars to try (L716-759): strongest first, round-robin, a failing one set aside for a time that
-// doubles with each failure. Pure logic, no I/O.
+// The list of networks or registrars to try (L716-759): strongest first, round-robin, a failing one set aside for a
+// time that doubles with each failure. Pure logic, no I/O.
 
 #pragma once
 
@@ -15,7 +15,7 @@ namespace cahn::discovery {
 
 struct Candidate {
   Service service;
-  int strength = 0;     // larger is better: signal in dBm, or rank of how it was found
+  int strength = 0;  // larger is better: signal in dBm, or rank of how it was found
 };
 
 class Candidates {
@@ -34,7 +34,7 @@ class Candidates {
  private:
   struct Entry {
     Candidate candidate;
-    std::uint64_t tried = 0;   // order of the last try, 0 never
+    std::uint64_t tried = 0;  // order of the last try, 0 never
     int failures = 0;
     Time aside_until;
   };

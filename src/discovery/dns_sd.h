@@ -23,8 +23,8 @@ inline constexpr std::string_view proxy_service = "_brski-proxy._tcp";
 
 struct Service {
   std::string instance;
-  std::string host;         // "registrar.local"
-  std::string address;      // text; an IPv6 link-local address carries its zone: "fe80::1%eth0"
+  std::string host;     // "registrar.local"
+  std::string address;  // text; an IPv6 link-local address carries its zone: "fe80::1%eth0"
   std::uint16_t port = 0;
   std::string interface;
   std::vector<std::string> txt;
@@ -34,13 +34,13 @@ struct Service {
 // Announces until destroyed; renames itself on collision; re-announces when the daemon comes back.
 class Announcement {
  public:
-  static Result<std::unique_ptr<Announcement>> start(std::string instance, std::string_view service_type, std::uint16_t port,
-                                                     std::vector<std::string> txt = {});
+  static Result<std::unique_ptr<Announcement>> start(std::string instance, std::string_view service_type,
+                                                     std::uint16_t port, std::vector<std::string> txt = {});
   virtual ~Announcement() = default;
 };
 
-// Looks until `enough` answers or `patience` is over; returns what was found (may be empty only as nothing_found). Blocks: call
-// from a tool's main thread or a worker, never from an I/O thread.
+// Looks until `enough` answers or `patience` is over; returns what was found (may be empty only as nothing_found).
+// Blocks: call from a tool's main thread or a worker, never from an I/O thread.
 Result<std::vector<Service>> browse(std::string_view service_type, std::chrono::milliseconds patience,
                                     std::size_t enough = 1);
 

@@ -23,7 +23,8 @@ struct FactorySettings {
 Result<void> create(const FactorySettings& settings) {
   CAHN_TRY(auto manufacturer, factory::Manufacturer::create(settings.state, settings.options));
   std::printf("%s can make devices.\n", settings.options.name.c_str());
-  std::printf("  for registrars  %s/manufacturer-ca.pem, %s/web-anchor.pem\n", settings.state.c_str(), settings.state.c_str());
+  std::printf("  for registrars  %s/manufacturer-ca.pem, %s/web-anchor.pem\n", settings.state.c_str(),
+              settings.state.c_str());
   std::printf("  for its MASA    %s/masa/\n", settings.state.c_str());
   return {};
 }
@@ -31,8 +32,8 @@ Result<void> create(const FactorySettings& settings) {
 Result<void> give_birth(const FactorySettings& settings) {
   CAHN_TRY(auto manufacturer, factory::Manufacturer::open(settings.state));
   CAHN_TRY(const auto birth, factory::give_birth(*manufacturer, settings.device, settings.serial, settings.model));
-  std::printf("%s is born: IDevID %s, signed by %s\n", birth.serial_number.c_str(),
-              birth.idevid.subject_text().c_str(), birth.idevid.issuer_text().c_str());
+  std::printf("%s is born: IDevID %s, signed by %s\n", birth.serial_number.c_str(), birth.idevid.subject_text().c_str(),
+              birth.idevid.issuer_text().c_str());
   return {};
 }
 
@@ -82,13 +83,15 @@ void add_factory_command(CLI::App& program, int& exit_code) {
   CLI::App* init = add("init", "Make a manufacturer: its CAs, its MASA's identity", create);
   init->add_option("--name", settings->options.name, "Name of the manufacturer (CN of its CA)")->required();
   init->add_option("--website", settings->options.website, "OU of its CA");
-  init->add_option("--masa-url", settings->options.masa_url, "host[:port] of its MASA, as IDevIDs carry it")->required();
+  init->add_option("--masa-url", settings->options.masa_url, "host[:port] of its MASA, as IDevIDs carry it")
+      ->required();
   init->add_option("--masa-dns-name", settings->options.masa_dns_names, "DNS name in the MASA's HTTPS certificate");
   init->add_option("--masa-ip-address", settings->options.masa_ip_addresses, "IP address in it");
   CLI::App* birth = add("birth", "Give a device its IDevID", give_birth);
   birth->add_option("--serial", settings->serial, "Serial number of the device")->required();
   birth->add_option("--model", settings->model, "Model of the device");
-  birth->add_option("--device", settings->device, "The device's own folder: its key is made and stays there")->required();
+  birth->add_option("--device", settings->device, "The device's own folder: its key is made and stays there")
+      ->required();
   CLI::App* reports = add("report", "Report births that the MASA has not acknowledged", report_births);
   reports->add_option("--masa", settings->masa, "host:port to connect to (default: the MASA URL)");
 }

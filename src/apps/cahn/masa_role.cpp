@@ -41,8 +41,10 @@ struct MasaParts {
 };
 
 Result<MasaParts> read_parts(const MasaSettings& settings) {
-  for (const auto& [name, value] : {std::pair("signer", &settings.signer), {"signer-key", &settings.signer_key},
-                                    {"tls-certificate", &settings.tls_certificate}, {"tls-key", &settings.tls_key}})
+  for (const auto& [name, value] : {std::pair("signer", &settings.signer),
+                                    {"signer-key", &settings.signer_key},
+                                    {"tls-certificate", &settings.tls_certificate},
+                                    {"tls-key", &settings.tls_key}})
     CAHN_CHECK(settings.role.require(name, *value));
   CAHN_CHECK(settings.role.require("idevid-anchor", settings.idevid_anchors));
   if (settings.pin != "farthest" && settings.pin != "end-entity")
@@ -74,12 +76,13 @@ Result<void> run_masa(MasaSettings& settings) {
   masa->add_routes(router);
   net::Runtime runtime;
   Servers servers;
-  CAHN_TRY(auto server, net::HttpServer::start(runtime.executor(),
-                                               {.name = "masa", .address = settings.listen, .port = settings.port,
-                                                .tls = context},
-                                               std::move(router)));
+  CAHN_TRY(auto server,
+           net::HttpServer::start(runtime.executor(),
+                                  {.name = "masa", .address = settings.listen, .port = settings.port, .tls = context},
+                                  std::move(router)));
   servers.http.push_back(std::move(server));
-  CAHN_TRY(auto health, net::start_health_server(runtime.executor(), settings.health_port, [] { return std::string(); }));
+  CAHN_TRY(auto health,
+           net::start_health_server(runtime.executor(), settings.health_port, [] { return std::string(); }));
   servers.http.push_back(std::move(health));
   run_role(runtime, servers, "the MASA listens on port " + std::to_string(servers.http.front()->port()));
   return {};

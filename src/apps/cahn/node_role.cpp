@@ -52,10 +52,12 @@ Result<void> run_node(NodeSettings& settings) {
   cascade::add_claim_routes(router, *node);
   net::Runtime runtime;
   Servers servers;
-  net::ServerOptions server_options{.name = "claims", .address = settings.listen, .port = settings.node.node_port, .tls = context};
+  net::ServerOptions server_options{
+      .name = "claims", .address = settings.listen, .port = settings.node.node_port, .tls = context};
   CAHN_TRY(auto server, net::HttpServer::start(runtime.executor(), std::move(server_options), std::move(router)));
   servers.http.push_back(std::move(server));
-  CAHN_TRY(auto health, net::start_health_server(runtime.executor(), settings.health_port, [] { return std::string(); }));
+  CAHN_TRY(auto health,
+           net::start_health_server(runtime.executor(), settings.health_port, [] { return std::string(); }));
   servers.http.push_back(std::move(health));
   run_role(runtime, servers, "the claim node listens on port " + std::to_string(settings.node.node_port));
   return {};
@@ -74,7 +76,8 @@ Result<std::string> find_rules(const std::string& named) {
   }
   std::string tried;
   for (const std::filesystem::path& place : places) {
-    if (std::filesystem::is_directory(place, ignored)) return std::filesystem::weakly_canonical(place, ignored).string();
+    if (std::filesystem::is_directory(place, ignored))
+      return std::filesystem::weakly_canonical(place, ignored).string();
     tried += (tried.empty() ? "" : ", ") + place.string();
   }
   return fail(SettingsError::missing, "the Prolog rules are not in " + tried + "; say where with --rules");

@@ -50,8 +50,8 @@ struct Device {
 Result<Device> open_device(const PledgeSettings& settings) {
   CAHN_TRY(auto state, StateDirectory::open(settings.role.state()));
   brski::PledgeOptions options;
-  CAHN_TRY(options.idevid, read_identity(state / factory::device_certificate_file,
-                                         (state / factory::device_key_file).string()));
+  CAHN_TRY(options.idevid,
+           read_identity(state / factory::device_certificate_file, (state / factory::device_key_file).string()));
   CAHN_TRY(options.masa_anchors, read_anchors({(state / factory::device_anchor_file).string()}));
   if (settings.has_clock) options.clock = &system_clock();
   options.state = state.path();
@@ -100,7 +100,8 @@ Result<void> look_around(const PledgeSettings& settings, discovery::Candidates& 
 
 void wait_a_little(std::chrono::milliseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
-  while (!asked_to_stop && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  while (!asked_to_stop && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
 Result<void> onboard(net::Runtime& runtime, const PledgeSettings& settings, Device& device) {
@@ -116,7 +117,8 @@ Result<void> onboard(net::Runtime& runtime, const PledgeSettings& settings, Devi
           net::run_blocking<Credential>(runtime, [pledge, registrar] { return onboard_with(pledge, registrar); });
       if (credential) return {};
       last = credential.error();
-      log::warning("ONBOARDING_FAILED", last.message, {{"registrar", registrar.authority()}, {"code", std::string(last.code.name())}});
+      log::warning("ONBOARDING_FAILED", last.message,
+                   {{"registrar", registrar.authority()}, {"code", std::string(last.code.name())}});
       candidates.failed(*candidate);
       if (asked_to_stop) break;
     }
@@ -130,7 +132,8 @@ Result<std::unique_ptr<bearer::dot1x::Supplicant>> join(const PledgeSettings& se
   const std::filesystem::path files = device.pledge->files();
   bearer::dot1x::SupplicantOptions options;
   options.interface = settings.interface;
-  options.run_directory = settings.run_directory.empty() ? device.state / "run" : std::filesystem::path(settings.run_directory);
+  options.run_directory =
+      settings.run_directory.empty() ? device.state / "run" : std::filesystem::path(settings.run_directory);
   options.certificate = files / "ldevid.pem";
   options.key = files / "ldevid.key";
   options.domain_ca = files / "domain-ca.pem";

@@ -24,7 +24,8 @@ Result<crypto::TlsIdentity> open_tls_identity(net::Runtime& runtime, const State
     if (chain.front().public_key() == key->public_key() && names_match(chain.front(), options) &&
         chain.front().valid_at(system_clock().now() + std::chrono::days(30)))
       return crypto::TlsIdentity{std::move(chain), std::move(key)};
-    log::info("REGISTRAR_IDENTITY_RENEWED", "the registrar's certificate is issued anew: names changed or it ends soon");
+    log::info("REGISTRAR_IDENTITY_RENEWED",
+              "the registrar's certificate is issued anew: names changed or it ends soon");
   }
   const crypto::Name subject = {{"CN", options.dns_names.empty() ? "registrar" : options.dns_names.front()}};
   CAHN_TRY(const Bytes csr, crypto::make_csr({.subject = subject}, *key));

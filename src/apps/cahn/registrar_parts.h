@@ -34,11 +34,13 @@ struct RegistrarParts {
 };
 
 // Opens the state, making on first use what is missing.
-Result<RegistrarParts> open_registrar(net::Runtime&, const std::filesystem::path& state, const RegistrarIdentityOptions&);
+Result<RegistrarParts> open_registrar(net::Runtime&, const std::filesystem::path& state,
+                                      const RegistrarIdentityOptions&);
 
 // A certificate of the domain CA for a server of this domain: RADIUS (decision 34: its own name).
-Result<std::vector<crypto::Certificate>> issue_server_certificate(net::Runtime&, pki::DomainCa&, pki::Profile, Bytes csr,
-                                                                  std::string name, std::vector<std::string> dns_names,
+Result<std::vector<crypto::Certificate>> issue_server_certificate(net::Runtime&, pki::DomainCa&, pki::Profile,
+                                                                  Bytes csr, std::string name,
+                                                                  std::vector<std::string> dns_names,
                                                                   std::vector<std::string> ip_addresses);
 
 }  // namespace cahn::apps

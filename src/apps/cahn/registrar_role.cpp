@@ -67,8 +67,8 @@ Result<void> sign_server_certificate(RegistrarSettings& settings, const ServerCe
   net::Runtime runtime(1);
   runtime.start();
   CAHN_TRY(auto parts, open_registrar(runtime, settings.role.state(), identity_options(settings)));
-  CAHN_TRY(const auto chain, issue_server_certificate(runtime, *parts.ca, pki::Profile::radius_server, csr, request.name,
-                                                      {request.name}, {}));
+  CAHN_TRY(const auto chain, issue_server_certificate(runtime, *parts.ca, pki::Profile::radius_server, csr,
+                                                      request.name, {request.name}, {}));
   return write_certificates(request.out, chain);
 }
 
@@ -187,8 +187,8 @@ Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& se
   CAHN_CHECK(serve("claims", settings.node.node_port, std::move(claims_router)));
   net::Router operator_router;
   pki::add_device_routes(operator_router, *running.registry, *running.parts->ca);
-  CAHN_TRY(auto health, net::start_health_server(executor, settings.health_port, [] { return std::string(); },
-                                                 std::move(operator_router)));
+  CAHN_TRY(auto health, net::start_health_server(
+                            executor, settings.health_port, [] { return std::string(); }, std::move(operator_router)));
   running.servers.http.push_back(std::move(health));
   return {};
 }
@@ -235,21 +235,27 @@ Result<void> run_registrar(RegistrarSettings& settings) {
     auto manufacturers = read_manufacturers(settings.manufacturers);
     const auto set = manufacturers ? all->registrar->set_manufacturers(std::move(*manufacturers))
                                    : Result<void>(std::unexpected(manufacturers.error()));
-    if (set) log::info("REGISTRAR_RELOADED", "the list of makers was read again");
-    else log::error("REGISTRAR_NOT_RELOADED", "the list of makers stays as it was: " + set.error().message);
+    if (set)
+      log::info("REGISTRAR_RELOADED", "the list of makers was read again");
+    else
+      log::error("REGISTRAR_NOT_RELOADED", "the list of makers stays as it was: " + set.error().message);
   };
   run_role(running.runtime, running.servers,
-           "the registrar of " + settings.node.owners.front() + " listens on port " + std::to_string(settings.port), reload);
+           "the registrar of " + settings.node.owners.front() + " listens on port " + std::to_string(settings.port),
+           reload);
   return {};
 }
 
 }  // namespace
 
 void add_registrar_command(CLI::App& program, int& exit_code) {
-  CLI::App* command = program.add_subcommand("registrar", "Run a domain's registrar, CA, EST, claim node and command server");
+  CLI::App* command =
+      program.add_subcommand("registrar", "Run a domain's registrar, CA, EST, claim node and command server");
   auto settings = std::make_shared<RegistrarSettings>(*command);
   auto request = std::make_shared<ServerCertificateRequest>();
-  const auto finish = [&exit_code](const Result<void>& result) { exit_code = result ? exit_done : report(result.error()); };
+  const auto finish = [&exit_code](const Result<void>& result) {
+    exit_code = result ? exit_done : report(result.error());
+  };
 
   CLI::App* init = command->add_subcommand("init", "Make the identities and print their names, without running");
   init->fallthrough();

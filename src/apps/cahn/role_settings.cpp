@@ -1,8 +1,9 @@
 #include "apps/cahn/role_settings.h"
 
+#include <toml++/toml.h>
+
 #include <CLI/CLI.hpp>
 #include <limits>
-#include <toml++/toml.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -72,8 +73,9 @@ void RoleSettings::add(const std::string& name, bool& target, const std::string&
   entries_[name] = {command_.add_flag("--" + name + ",!--no-" + name, target, help), &target};
 }
 void RoleSettings::add(const std::string& name, std::vector<std::string>& target, const std::string& help) {
-  entries_[name] = {command_.add_option("--" + name, target, help)->type_size(1)->expected(1, 1000)->allow_extra_args(false),
-                    &target};
+  entries_[name] = {
+      command_.add_option("--" + name, target, help)->type_size(1)->expected(1, 1000)->allow_extra_args(false),
+      &target};
 }
 
 namespace {
@@ -171,14 +173,16 @@ Result<void> RoleSettings::load() {
                                                     {"error", log::Level::error}};
   const auto level = levels.find(log_level_);
   if (level == levels.end())
-    return fail(SettingsError::bad_value, "`log-level` must be debug, info, warning or error, not `" + log_level_ + "`");
+    return fail(SettingsError::bad_value,
+                "`log-level` must be debug, info, warning or error, not `" + log_level_ + "`");
   log::configure({.level = level->second, .json = json_, .role = role_});
   return {};
 }
 
 Result<void> RoleSettings::require(const std::string& name, const std::string& value) const {
   if (!value.empty()) return {};
-  return fail(SettingsError::missing, role_ + " needs `" + name + "`: give --" + name + " or set it in the --config file");
+  return fail(SettingsError::missing,
+              role_ + " needs `" + name + "`: give --" + name + " or set it in the --config file");
 }
 Result<void> RoleSettings::require(const std::string& name, const std::vector<std::string>& values) const {
   return require(name, values.empty() ? std::string() : std::string("given"));

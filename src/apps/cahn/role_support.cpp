@@ -41,11 +41,13 @@ Result<crypto::TlsIdentity> read_identity(const std::filesystem::path& chain, co
   CAHN_TRY(auto certificates, read_certificates(chain));
   CAHN_TRY(auto key, crypto::open_key(key_uri));
   if (!(certificates.front().public_key() == key->public_key()))
-    return fail(crypto::CryptoError::wrong_key, "the key " + key_uri + " does not belong to the certificate in " + chain.string());
+    return fail(crypto::CryptoError::wrong_key,
+                "the key " + key_uri + " does not belong to the certificate in " + chain.string());
   return crypto::TlsIdentity{std::move(certificates), std::move(key)};
 }
 
-Result<void> write_certificates(const std::filesystem::path& path, const std::vector<crypto::Certificate>& certificates) {
+Result<void> write_certificates(const std::filesystem::path& path,
+                                const std::vector<crypto::Certificate>& certificates) {
   std::string pem;
   for (const crypto::Certificate& certificate : certificates) pem += certificate.pem();
   return write_file(path, as_bytes(pem));

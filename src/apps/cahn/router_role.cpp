@@ -23,7 +23,8 @@ namespace {
 
 struct RouterSettings {
   explicit RouterSettings(CLI::App& command) : role(command, "router", "router-state") {
-    role.add("registrar", registrars, "host:port of the registrar's command server (default: found by mDNS); may be repeated");
+    role.add("registrar", registrars,
+             "host:port of the registrar's command server (default: found by mDNS); may be repeated");
     role.add("command-port", command_port, "Port of the command server on a registrar found by mDNS");
     role.add("ownership", ownership, "File: the credential Trust(person, router+) of the router's owner");
     role.add("interface", interfaces, "Wired port that devices plug into; may be repeated");
@@ -42,7 +43,8 @@ struct RouterSettings {
   bool fail_closed = true;
 };
 
-// router.key router.pem: the router's own identity, self-signed (L518, decision 67); radius.key radius.csr: for the domain CA.
+// router.key router.pem: the router's own identity, self-signed (L518, decision 67); radius.key radius.csr: for the
+// domain CA.
 struct RouterIdentity {
   StateDirectory state;
   crypto::TlsIdentity tls;
@@ -71,8 +73,8 @@ Result<RouterIdentity> open_router(const std::filesystem::path& path) {
 Result<void> init_router(RouterSettings& settings) {
   CAHN_CHECK(settings.role.load());
   CAHN_TRY(auto identity, open_router(settings.role.state()));
-  std::printf("{\"router\":\"%s\",\"radius_csr\":\"%s\"}\n", credential::did_key(identity.tls.key->public_key()).c_str(),
-              (identity.state / "radius.csr").c_str());
+  std::printf("{\"router\":\"%s\",\"radius_csr\":\"%s\"}\n",
+              credential::did_key(identity.tls.key->public_key()).c_str(), (identity.state / "radius.csr").c_str());
   return {};
 }
 
@@ -100,8 +102,10 @@ Result<std::function<net::awaitable<Endpoints>()>> registrar_finder(const Router
     configured.push_back(std::move(endpoint));
   }
   std::function<net::awaitable<Endpoints>()> finder;
-  if (configured.empty()) finder = [&pool, port = settings.command_port] { return browse_on(&pool, port); };
-  else finder = [configured] { return give(configured); };
+  if (configured.empty())
+    finder = [&pool, port = settings.command_port] { return browse_on(&pool, port); };
+  else
+    finder = [configured] { return give(configured); };
   return finder;
 }
 
@@ -109,7 +113,8 @@ Result<std::unique_ptr<bearer::Bearer>> open_bearer(net::Executor executor, cons
                                                     const StateDirectory& state) {
   bearer::dot1x::Options options;
   options.ports = settings.interfaces;
-  options.run_directory = settings.run_directory.empty() ? state / "run" : std::filesystem::path(settings.run_directory);
+  options.run_directory =
+      settings.run_directory.empty() ? state / "run" : std::filesystem::path(settings.run_directory);
   options.radius_certificate = std::filesystem::absolute(settings.radius_certificate);
   options.radius_key = std::filesystem::absolute(state / "radius.key");
   options.domain_ca = std::filesystem::absolute(settings.domain_ca);
@@ -122,13 +127,13 @@ Result<std::unique_ptr<bearer::Bearer>> open_bearer(net::Executor executor, cons
 
 void log_station(const bearer::StationEvent& event) {
   const bool refused = event.state == bearer::StationState::refused;
-  const char* what = refused                                        ? "a station was refused"
+  const char* what = refused                                       ? "a station was refused"
                      : event.state == bearer::StationState::joined ? "a station joined; its port is open"
-                                                                    : "a station left; its port is shut";
+                                                                   : "a station left; its port is shut";
   log::write(refused ? log::Level::warning : log::Level::info,
-             refused                                        ? "STATION_REFUSED"
+             refused                                       ? "STATION_REFUSED"
              : event.state == bearer::StationState::joined ? "STATION_JOINED"
-                                                            : "STATION_LEFT",
+                                                           : "STATION_LEFT",
              what, {{"station", event.station}, {"device", event.device}});
 }
 

@@ -1,11 +1,11 @@
-// A registrar that cheats a pledge, for tests and the demonstration: it holds what an honest one would never have (the MASA's
-// key, another device's key) and answers requestvoucher with a voucher that is wrong in exactly one way.
+// A registrar that cheats a pledge, for tests and the demonstration: it holds what an honest one would never have (the
+// MASA's key, another device's key) and answers requestvoucher with a voucher that is wrong in exactly one way.
 //
 //   cahn_hostile --mode wrong-serial --port 7443 --signer masa.pem --signer-key masa.key
 //
-// Modes: honest (nothing wrong: shows that only the named wrong makes the difference), wrong-serial, wrong-nonce, expired
-// (nonceless, past its expires-on), other-pin (pins somebody else's registrar).
-// A voucher signed by a device is made by giving a device's certificate and key as the signer.
+// Modes: honest (nothing wrong: shows that only the named wrong makes the difference), wrong-serial, wrong-nonce,
+// expired (nonceless, past its expires-on), other-pin (pins somebody else's registrar). A voucher signed by a device is
+// made by giving a device's certificate and key as the signer.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -93,9 +93,10 @@ Result<void> serve(const Options& options) {
   router.on("POST", "/.well-known/brski/voucher_status",
             [](net::HttpRequest request, const net::Session&) { return take_status(std::move(request)); });
   net::Runtime runtime(1);
-  CAHN_TRY(auto server, net::HttpServer::start(
-                            runtime.executor(),
-                            {.name = "hostile", .address = options.address, .port = options.port, .tls = context}, router));
+  CAHN_TRY(auto server,
+           net::HttpServer::start(runtime.executor(),
+                                  {.name = "hostile", .address = options.address, .port = options.port, .tls = context},
+                                  router));
   std::printf("ready %d\n", server->port());
   std::fflush(stdout);
   net::HttpServer* running = server.get();

@@ -1,0 +1,19 @@
+#include "discovery/dns_sd.h"
+
+namespace cahn::discovery {
+
+std::string_view error_name(DiscoveryError error) {
+  switch (error) {
+    case DiscoveryError::daemon_unavailable:
+      return "daemon_unavailable";
+    case DiscoveryError::name_collision:
+      return "name_collision";
+    case DiscoveryError::nothing_found:
+      return "nothing_found";
+    case DiscoveryError::bad_argument:
+      return "bad_argument";
+  }
+  return "unknown";
+}
+
+}  // namespace cahn::discovery
