@@ -117,6 +117,7 @@ class House(Domain):
         self.lab.start_avahi("registrar")
         self.prepare_registrar(self.at("registrar"))
         self.prepare_router()
+        self.prepare_router(owner=self.bob, name="bobs-router", place="target")
         self.start_registrar(ports=PORTS, lease_seconds=lease_seconds)
         for person in (self.ann, self.bob):
             self.submit(self.binding(person))
