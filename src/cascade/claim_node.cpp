@@ -14,13 +14,15 @@ class LogNode final : public ClaimNode {
   LogNode(store::Store& store, const Clock& clock, const ClaimNodeOptions& options)
       : store_(store),
         verifier_(options.max_claim),
-        intake_(std::make_shared<Intake>(store, clock, verifier_, Intake::Limits{options.max_claim, options.max_pending})),
+        intake_(
+            std::make_shared<Intake>(store, clock, verifier_, Intake::Limits{options.max_claim, options.max_pending})),
         fold_(store, clock, *intake_, options) {}
 
   Result<void> start() { return fold_.start(); }
 
   net::awaitable<Result<ClaimReceipt>> submit(Bytes credential) override {
-    std::function<void(Intake::Done)> begin = [intake = intake_, bytes = std::move(credential)](Intake::Done done) mutable {
+    std::function<void(Intake::Done)> begin = [intake = intake_,
+                                               bytes = std::move(credential)](Intake::Done done) mutable {
       intake->submit(std::move(bytes), std::move(done));
     };
     co_return co_await await_callback<Result<ClaimReceipt>>(std::move(begin));
@@ -49,7 +51,8 @@ class LogNode final : public ClaimNode {
     Observation seen{std::move(device), std::move(manufacturer), std::move(serial_number)};
     if (const auto checked = check(seen); !checked) co_return std::unexpected(checked.error());
     if (fold_.observation(seen.device) == seen) co_return Result<void>{};
-    std::function<void(std::function<void(Result<store::Committed>)>)> begin = [this, payload = to_payload(seen)](auto done) {
+    std::function<void(std::function<void(Result<store::Committed>)>)> begin = [this,
+                                                                                payload = to_payload(seen)](auto done) {
       store::Batch batch;
       batch.events.push_back({std::string(observation_event), payload});
       store_.commit(std::move(batch), std::move(done));
@@ -79,10 +82,12 @@ class LogNode final : public ClaimNode {
   static Result<void> check(const Observation& seen) {
     for (const auto& did : {seen.device, seen.manufacturer}) {
       if (const auto key = credential::key_of_did(did); !key) {
-        return fail(ClaimError::malformed, "an observed device and its maker are named by did:key: " + key.error().message);
+        return fail(ClaimError::malformed,
+                    "an observed device and its maker are named by did:key: " + key.error().message);
       }
     }
-    if (seen.serial_number.size() > max_serial_number) return fail(ClaimError::malformed, "the serial number is too long");
+    if (seen.serial_number.size() > max_serial_number)
+      return fail(ClaimError::malformed, "the serial number is too long");
     return {};
   }
 
@@ -96,12 +101,18 @@ class LogNode final : public ClaimNode {
 
 std::string_view error_name(ClaimError error) {
   switch (error) {
-    case ClaimError::malformed: return "malformed";
-    case ClaimError::too_large: return "too_large";
-    case ClaimError::overloaded: return "overloaded";
-    case ClaimError::unavailable: return "unavailable";
-    case ClaimError::unknown: return "unknown";
-    case ClaimError::bad_rules: return "bad_rules";
+    case ClaimError::malformed:
+      return "malformed";
+    case ClaimError::too_large:
+      return "too_large";
+    case ClaimError::overloaded:
+      return "overloaded";
+    case ClaimError::unavailable:
+      return "unavailable";
+    case ClaimError::unknown:
+      return "unknown";
+    case ClaimError::bad_rules:
+      return "bad_rules";
   }
   return "unknown";
 }

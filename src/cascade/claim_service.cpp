@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-
 #include <nlohmann/json.hpp>
 
 namespace cahn::cascade {
 namespace {
 
-using nlohmann::json;
 using net::HttpRequest;
 using net::HttpResponse;
+using nlohmann::json;
 
 constexpr std::size_t default_page = 100, max_page = 1000;
 // The node's own bound on a claim is the one that matters; this one only keeps the connection from reading on.
@@ -37,9 +36,12 @@ HttpResponse problem(const Error& error) {
 
 std::string_view name_of(ClaimState state) {
   switch (state) {
-    case ClaimState::received: return "received";
-    case ClaimState::accepted: return "accepted";
-    case ClaimState::refused: return "refused";
+    case ClaimState::received:
+      return "received";
+    case ClaimState::accepted:
+      return "accepted";
+    case ClaimState::refused:
+      return "refused";
   }
   return "received";
 }
@@ -98,7 +100,8 @@ HttpResponse list_claims(const ClaimNode& node, const HttpRequest& request) {
   if (!after) return problem(after.error());
   const auto limit = number_in(request.query, "limit");
   if (!limit) return problem(limit.error());
-  const auto page = node.list(after->value_or(0), std::clamp<std::uint64_t>(limit->value_or(default_page), 1, max_page));
+  const auto page =
+      node.list(after->value_or(0), std::clamp<std::uint64_t>(limit->value_or(default_page), 1, max_page));
   json claims = json::array();
   for (const auto& claim : page) claims.push_back(to_json(claim));
   json body{{"claims", std::move(claims)}};

@@ -15,8 +15,8 @@ namespace cahn::cascade {
 
 struct Decisions {
   store::Position position = 0;
-  PersistentMap<Verdict> makers;                        // of every key that is trusted, distrusted, or made a device
-  PersistentMap<Verdict> devices;                       // of every device observed
+  PersistentMap<Verdict> makers;   // of every key that is trusted, distrusted, or made a device
+  PersistentMap<Verdict> devices;  // of every device observed
   PersistentMap<std::vector<std::string>> owners_trusting;  // by key
 
   // A copy that shares all its parts.

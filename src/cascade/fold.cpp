@@ -1,7 +1,6 @@
 #include "cascade/fold.h"
 
 #include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
@@ -16,7 +15,8 @@ std::optional<Observation> observation_of(ByteView payload) {
   const auto json = nlohmann::json::parse(payload.begin(), payload.end(), nullptr, false);
   if (!json.is_object()) return std::nullopt;
   Observation seen;
-  for (const auto& [member, target] : {std::pair{"device", &seen.device}, {"manufacturer", &seen.manufacturer},
+  for (const auto& [member, target] : {std::pair{"device", &seen.device},
+                                       {"manufacturer", &seen.manufacturer},
                                        {"serialNumber", &seen.serial_number}}) {
     const auto found = json.find(member);
     if (found == json.end() || !found->is_string()) return std::nullopt;
@@ -37,7 +37,8 @@ Verdict verdict_of(Result<Verdict> answer, const std::string& did, std::set<std:
     return *std::move(answer);
   }
   undecided.insert(did);
-  log::error("CASCADE_RULES_FAILED", "the rules gave no answer, which denies", {{"about", did}, {"why", answer.error().message}});
+  log::error("CASCADE_RULES_FAILED", "the rules gave no answer, which denies",
+             {{"about", did}, {"why", answer.error().message}});
   return {false, "the rules gave no answer: " + answer.error().message, {}};
 }
 
@@ -69,8 +70,8 @@ struct Fold::Folding {
 
   bool live = true;  // rules are told and asked after each event
   std::vector<FactChange> facts;
-  std::set<std::string> makers, devices;     // to be decided
-  std::set<std::string> trusted_keys;        // whose owners changed
+  std::set<std::string> makers, devices;  // to be decided
+  std::set<std::string> trusted_keys;     // whose owners changed
   std::map<std::string, Before> devices_before;
   std::vector<FoldedClaim> claims;
   store::Position last = 0;
@@ -152,7 +153,8 @@ bool Fold::fold_page() {
   Folding folding;
   const auto folded = fold_events(folding);
   if (!folded) {
-    log::error("CASCADE_LOG_UNREADABLE", "the log cannot be read, decisions stand still", {{"why", folded.error().message}});
+    log::error("CASCADE_LOG_UNREADABLE", "the log cannot be read, decisions stand still",
+               {{"why", folded.error().message}});
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, retry_after, [this] { return stopping_; });
     return false;
@@ -254,7 +256,8 @@ void Fold::decide_device(const std::string& did, Folding& folding, store::Positi
   const auto* known = decisions_.devices.find(did);
   if (known != nullptr && *known == verdict) return;
   if (known == nullptr) ++device_count_;
-  auto& before = folding.devices_before.try_emplace(did, known != nullptr ? std::optional(*known) : std::nullopt, 0).first->second;
+  auto& before =
+      folding.devices_before.try_emplace(did, known != nullptr ? std::optional(*known) : std::nullopt, 0).first->second;
   before.position = position;
   decisions_.devices.set(did, std::move(verdict));
 }

@@ -1,5 +1,5 @@
-// The engine's thread: follows the log, folds each event into the trust engine and the rules, and publishes what became of
-// the decisions. One thread owns Prolog's facts and tables (decision 37); all others read what it published.
+// The engine's thread: follows the log, folds each event into the trust engine and the rules, and publishes what became
+// of the decisions. One thread owns Prolog's facts and tables (decision 37); all others read what it published.
 //
 //   log → page of events → verification (begun earlier, on other threads) → trust engine → facts → touched answers
 //       → Snapshot → listeners → who waits for this position

@@ -1,7 +1,7 @@
 // The door of the node: bytes become a claim in the log, or are turned away before anything is stored.
 //
-// A claim is known from the moment its append is asked for; who posts it again waits for the same commit and is told so.
-// Between receipt and fold a claim is pending, and how many may be is bounded.
+// A claim is known from the moment its append is asked for; who posts it again waits for the same commit and is told
+// so. Between receipt and fold a claim is pending, and how many may be is bounded.
 //
 // Threads: safe from any thread. Callbacks of the log keep the intake alive, hence shared_ptr.
 
@@ -61,9 +61,9 @@ class Intake : public std::enable_shared_from_this<Intake> {
   const Limits limits_;
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, store::Position> known_;                     // by id; 0 while not durable
-  std::unordered_map<std::string, std::shared_ptr<Pending>> pending_;          // by id
-  std::unordered_map<std::string, std::shared_ptr<Pending>> pending_bytes_;    // by SHA-256 of the received bytes
+  std::unordered_map<std::string, store::Position> known_;                   // by id; 0 while not durable
+  std::unordered_map<std::string, std::shared_ptr<Pending>> pending_;        // by id
+  std::unordered_map<std::string, std::shared_ptr<Pending>> pending_bytes_;  // by SHA-256 of the received bytes
 };
 
 }  // namespace cahn::cascade

@@ -1,5 +1,5 @@
-// A map of strings that is cheap to copy and to change after a copy: what did not change is shared. So a snapshot of 100,000
-// decisions costs, per change, the copying of two arrays of 64 pointers and of one small leaf.
+// A map of strings that is cheap to copy and to change after a copy: what did not change is shared. So a snapshot of
+// 100,000 decisions costs, per change, the copying of two arrays of 64 pointers and of one small leaf.
 //
 //   root: 64 branches, by hash bits 0-5  →  branch: 64 leaves, by hash bits 6-11  →  leaf: sorted (key, value) pairs
 //

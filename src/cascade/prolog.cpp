@@ -72,9 +72,12 @@ bool put_compound(term_t target, const Term& term, int depth) {
 bool put(term_t target, const Term& term, int depth) {
   if (depth > max_depth) return false;
   switch (term.kind) {
-    case Term::Kind::atom: return PL_put_chars(target, PL_ATOM | REP_UTF8, term.name.size(), term.name.data()) != 0;
-    case Term::Kind::list: return put_list(target, term.arguments, depth + 1);
-    case Term::Kind::compound: return put_compound(target, term, depth + 1);
+    case Term::Kind::atom:
+      return PL_put_chars(target, PL_ATOM | REP_UTF8, term.name.size(), term.name.data()) != 0;
+    case Term::Kind::list:
+      return put_list(target, term.arguments, depth + 1);
+    case Term::Kind::compound:
+      return put_compound(target, term, depth + 1);
   }
   return false;
 }
@@ -150,8 +153,8 @@ bool initialise() {
   return PL_chars_to_term(loader, goal) && PL_call(goal, nullptr);
 }
 
-// The thread that initialises Prolog becomes its main thread and may never end before the process does, so that it can be
-// nobody else's.
+// The thread that initialises Prolog becomes its main thread and may never end before the process does, so that it can
+// be nobody else's.
 bool start_process() {
   static const bool started = [] {
     std::promise<bool> promise;
@@ -169,8 +172,10 @@ bool start_process() {
 
 std::string_view error_name(PrologError error) {
   switch (error) {
-    case PrologError::unavailable: return "unavailable";
-    case PrologError::exception: return "exception";
+    case PrologError::unavailable:
+      return "unavailable";
+    case PrologError::exception:
+      return "exception";
   }
   return "unknown";
 }
@@ -179,7 +184,8 @@ Result<std::unique_ptr<Engine>> Engine::attach(std::size_t stack_limit) {
   if (!start_process()) return fail(PrologError::unavailable, "SWI-Prolog does not start");
   PL_thread_attr_t attributes{};
   attributes.stack_limit = stack_limit;
-  if (PL_thread_attach_engine(&attributes) < 0) return fail(PrologError::unavailable, "no Prolog engine for this thread");
+  if (PL_thread_attach_engine(&attributes) < 0)
+    return fail(PrologError::unavailable, "no Prolog engine for this thread");
   return std::unique_ptr<Engine>(new Engine);
 }
 

@@ -29,8 +29,8 @@ struct Term {
   enum class Kind { atom, compound, list };
 
   Kind kind = Kind::atom;
-  std::string name;              // the atom's text (UTF-8, any length), or the compound's name
-  std::vector<Term> arguments;   // the compound's arguments, or the list's elements
+  std::string name;             // the atom's text (UTF-8, any length), or the compound's name
+  std::vector<Term> arguments;  // the compound's arguments, or the list's elements
 
   static Term atom(std::string_view text) { return {Kind::atom, std::string(text), {}}; }
   static Term compound(std::string_view name, std::vector<Term> arguments) {
@@ -49,8 +49,8 @@ class Engine {
 
   // Calls module:predicate(inputs…, -Answer) once. Nothing when the goal fails.
   Result<std::optional<Term>> ask(std::string_view module, std::string_view predicate, const std::vector<Term>& inputs);
-  // Loads `text` as the source file `id` into `module`. `id` must be new to the process. Warnings and errors are printed
-  // by Prolog and do not fail the call: use it for text of our own only.
+  // Loads `text` as the source file `id` into `module`. `id` must be new to the process. Warnings and errors are
+  // printed by Prolog and do not fail the call: use it for text of our own only.
   Result<void> load(std::string_view module, std::string_view id, std::string_view text);
 
  private:

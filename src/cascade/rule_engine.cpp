@@ -15,10 +15,12 @@ using prolog::Term;
 
 constexpr std::size_t max_rule_file = std::size_t{1} << 20;
 
-// What stands between the node and its rules, once in the process. Each node's rules and facts are a module of their own.
+// What stands between the node and its rules, once in the process. Each node's rules and facts are a module of their
+// own.
 //
-// affected/2 walks the dependency graph of the tables as library(increval) does; that library's own incr_trans_depends/2
-// scans all tables. The three '$' predicates are those of SWI-Prolog 9.0.4, and RuleEngine's test would notice others.
+// affected/2 walks the dependency graph of the tables as library(increval) does; that library's own
+// incr_trans_depends/2 scans all tables. The three '$' predicates are those of SWI-Prolog 9.0.4, and RuleEngine's test
+// would notice others.
 constexpr std::string_view support = R"prolog(
 :- set_prolog_flag(generate_debug_info, false).
 :- use_module(library(lists)).
@@ -164,7 +166,8 @@ class PrologRules final : public RuleEngine {
     for (const auto& id : loaded_) ids.push_back(Term::atom(id));
     const std::vector<Term> inputs{Term::atom(module_), Term::list(std::move(ids))};
     if (const auto done = engine_->ask("cahn_rules", "forget", inputs); !done) {
-      log::warning("CASCADE_RULES_NOT_UNLOADED", "a node's rules could not be unloaded", {{"why", done.error().message}});
+      log::warning("CASCADE_RULES_NOT_UNLOADED", "a node's rules could not be unloaded",
+                   {{"why", done.error().message}});
     }
   }
 
@@ -207,14 +210,16 @@ class PrologRules final : public RuleEngine {
   }
 
   Result<Verdict> answer(const char* predicate, const std::string& did) {
-    const std::vector<Term> inputs{Term::atom(module_), Term::atom(predicate), Term::atom(did), Term::atom(inferences_)};
+    const std::vector<Term> inputs{Term::atom(module_), Term::atom(predicate), Term::atom(did),
+                                   Term::atom(inferences_)};
     auto answer = engine_->ask("cahn_rules", "answer", inputs);
     if (!answer) return bad_rules(answer.error().message);
     if (!*answer) return bad_rules("the rules give no answer");
     const Term& term = **answer;
     if ((term.name != "permit" && term.name != "deny") || term.arguments.size() != 2 ||
         term.arguments[0].kind != Term::Kind::atom || term.arguments[1].kind != Term::Kind::list) {
-      return bad_rules("the rules answer " + term.name + ", which is neither permit(Reason, Claims) nor deny(Reason, Claims)");
+      return bad_rules("the rules answer " + term.name +
+                       ", which is neither permit(Reason, Claims) nor deny(Reason, Claims)");
     }
     return Verdict{term.name == "permit", term.arguments[0].name, names_of(term.arguments[1])};
   }

@@ -1,5 +1,6 @@
-// The rules of one node, running: facts go in, answers about makers and devices come out, and after each change of a fact
-// the engine knows which answers were reached through it. SWI-Prolog's incremental tables keep that graph (decision 37).
+// The rules of one node, running: facts go in, answers about makers and devices come out, and after each change of a
+// fact the engine knows which answers were reached through it. SWI-Prolog's incremental tables keep that graph
+// (decision 37).
 //
 // Threads: belongs to the thread that opened it (tables are private to a thread), and must be destroyed there.
 
@@ -15,7 +16,8 @@
 
 namespace cahn::cascade {
 
-// What the rules may rest on, as rules/facts.pl lists it: a name and atoms. What the fact is about is the first of them.
+// What the rules may rest on, as rules/facts.pl lists it: a name and atoms. What the fact is about is the first of
+// them.
 struct Fact {
   std::string name;
   std::vector<std::string> arguments;
@@ -40,8 +42,8 @@ struct RuleLimits {
 
 class RuleEngine {
  public:
-  // Loads every *.pl of the directory, in the order of their names. Errors: bad_rules (with Prolog's own complaints, or what
-  // the rules lack), unavailable.
+  // Loads every *.pl of the directory, in the order of their names. Errors: bad_rules (with Prolog's own complaints, or
+  // what the rules lack), unavailable.
   static Result<std::unique_ptr<RuleEngine>> open(const std::filesystem::path& rules_directory, RuleLimits = {});
   virtual ~RuleEngine() = default;
 

@@ -66,9 +66,7 @@ void TrustEngine::add(VerifiedClaim verified) {
 }
 
 void TrustEngine::observe(Observation seen) {
-  const auto fact = [](const Observation& o) {
-    return Fact{"observed", {o.device, o.manufacturer, o.serial_number}};
-  };
+  const auto fact = [](const Observation& o) { return Fact{"observed", {o.device, o.manufacturer, o.serial_number}}; };
   auto& known = observations_[seen.device];
   if (known == seen) return;
   if (!known.device.empty()) {
@@ -239,7 +237,8 @@ void TrustEngine::publish_facts(Claim& claim, std::vector<Fact> wanted) {
   claim.facts = std::move(wanted);
 }
 
-// Owners have every right; who has grant-rights hands rights on. Found breadth first, so that the shortest chain explains.
+// Owners have every right; who has grant-rights hands rights on. Found breadth first, so that the shortest chain
+// explains.
 std::map<std::string, std::map<std::string, const TrustEngine::Claim*>> TrustEngine::derive_rights() const {
   std::map<std::string, std::map<std::string, const Claim*>> rights;
   std::map<std::string, std::vector<const Claim*>> given_by;

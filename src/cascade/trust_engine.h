@@ -1,5 +1,5 @@
-// The trust engine: which claims are in force, whose word counts here, and for what (L433-437, decision 38). It sifts what
-// was received into the facts that the rules see.
+// The trust engine: which claims are in force, whose word counts here, and for what (L433-437, decision 38). It sifts
+// what was received into the facts that the rules see.
 //
 // A claim is in force when all of this holds, in this order; the first that does not is the reason it gives:
 //
@@ -7,11 +7,14 @@
 //   its issuer may speak of the matter    else refused, until a binding, a right or an observation changes that
 //   nobody entitled to retracted it       a retraction is for good (decision 43)
 //   its time has begun                    60 s of grace for a clock that is ahead
-//   it is the issuer's latest word        later validFrom, then log position (decision 41); "issuer" is the person, however
+//   it is the issuer's latest word        later validFrom, then log position (decision 41); "issuer" is the person,
+//   however
 //                                         many keys they have; Trust and Distrust of one thing are one matter
-//   its time has not ended                the latest word, once ended, leaves no word: the one before it stays superseded
+//   its time has not ended                the latest word, once ended, leaves no word: the one before it stays
+//   superseded
 //
-// State is a pure function of what was folded in, in order: nothing reads a clock. Time comes as an event (decision 40).
+// State is a pure function of what was folded in, in order: nothing reads a clock. Time comes as an event (decision
+// 40).
 //
 // Threads: none of its own; the caller guards it.
 
@@ -33,14 +36,14 @@ namespace cahn::cascade {
 
 // A claim as it stands in the log, its form and proof looked at once.
 struct VerifiedClaim {
-  std::string id;              // content hash
+  std::string id;  // content hash
   std::string statement_hash;
   store::Position position = 0;
   Time received_at;
   credential::Statement statement;
   std::string issuer;
   std::optional<Time> valid_from, valid_until;
-  std::string refusal;         // why it can never count; empty when form and proof are right
+  std::string refusal;  // why it can never count; empty when form and proof are right
 };
 
 struct Observation {
@@ -54,9 +57,9 @@ class TrustEngine {
   ~TrustEngine();
 
   // The events of the log, folded in order.
-  void add(VerifiedClaim);               // known already: nothing happens
-  void observe(Observation);             // the latest one of a device holds
-  void advance(Time now);                // time never goes back
+  void add(VerifiedClaim);    // known already: nothing happens
+  void observe(Observation);  // the latest one of a device holds
+  void advance(Time now);     // time never goes back
   // When the next claim starts or ends: a clock event is due then.
   std::optional<Time> next_edge() const;
 
@@ -108,7 +111,7 @@ class TrustEngine {
   void settle(Claim&);
   void settle_retraction(Claim&);
   void set_accepted(Claim&, bool);
-  void enter_topic(Claim&, const std::string& topic);   // empty: leave
+  void enter_topic(Claim&, const std::string& topic);  // empty: leave
   void reforce(const std::string& topic);
   void set_force(Claim&, bool in_force);
   void bind(Claim&, bool in_force);
@@ -128,21 +131,21 @@ class TrustEngine {
   const std::set<std::string> binding_keys_;
   Time now_{};
 
-  std::vector<std::unique_ptr<Claim>> claims_;                          // in the order of their positions
+  std::vector<std::unique_ptr<Claim>> claims_;  // in the order of their positions
   std::unordered_map<std::string, Claim*> by_id_;
   std::unordered_map<std::string, std::vector<Claim*>> by_issuer_;
-  std::unordered_map<std::string, std::vector<Claim*>> by_subject_;     // what it is about: a key, a claim
+  std::unordered_map<std::string, std::vector<Claim*>> by_subject_;  // what it is about: a key, a claim
   std::unordered_map<std::string, std::vector<Claim*>> by_statement_;
   std::unordered_map<std::string, std::unique_ptr<Topic>> topics_;
-  std::unordered_map<std::string, Claims> bindings_;                    // key → bindings in force; the first one holds
-  std::map<std::pair<std::string, std::string>, Claims> sellers_;       // (maker, key) → ManufacturerKey in force
-  Claims grants_;                                                       // UserRight in force
-  std::map<std::string, std::map<std::string, const Claim*>> rights_;   // person → right → what gave it; null: owner
-  std::set<std::vector<std::string>> rights_facts_;                     // as asserted: name and arguments
+  std::unordered_map<std::string, Claims> bindings_;                   // key → bindings in force; the first one holds
+  std::map<std::pair<std::string, std::string>, Claims> sellers_;      // (maker, key) → ManufacturerKey in force
+  Claims grants_;                                                      // UserRight in force
+  std::map<std::string, std::map<std::string, const Claim*>> rights_;  // person → right → what gave it; null: owner
+  std::set<std::vector<std::string>> rights_facts_;                    // as asserted: name and arguments
   std::unordered_map<std::string, Observation> observations_;
-  std::unordered_map<std::string, std::size_t> devices_of_;             // maker → how many of its devices were observed
+  std::unordered_map<std::string, std::size_t> devices_of_;  // maker → how many of its devices were observed
   std::unordered_map<std::string, std::set<std::string>> owners_trusting_;
-  std::set<std::pair<Time, std::size_t>> edges_;                        // and the index of the claim
+  std::set<std::pair<Time, std::size_t>> edges_;  // and the index of the claim
 
   std::deque<Claim*> queue_;
   bool rights_are_stale_ = false;

@@ -53,7 +53,10 @@ TrustEngine::Voice TrustEngine::voice_of_person(const Claim& claim) const {
   const auto& [relation, arguments] = claim.statement;
   // L554-568: nobody trusts in another's name (decision 19).
   if ((relation == "Trust" || relation == "Distrust") && arguments[0] != *person) {
-    return {{}, {}, relation + " of " + name_of(arguments[0]) + " must be signed by them; this is a key of " + name_of(*person)};
+    return {
+        {},
+        {},
+        relation + " of " + name_of(arguments[0]) + " must be signed by them; this is a key of " + name_of(*person)};
   }
   return {*person, *person, {}};
 }
@@ -145,7 +148,8 @@ std::string TrustEngine::problem_of(const Claim& claim) const {
   if (ended(claim)) return "expired at " + written(*claim.valid_until);
   if (claim.statement.relation == "KeyBinding") {
     const auto* person = person_of(claim.statement.arguments[1]);
-    if (person != nullptr && *person != claim.statement.arguments[0]) return "the key is bound to " + name_of(*person) + " already";
+    if (person != nullptr && *person != claim.statement.arguments[0])
+      return "the key is bound to " + name_of(*person) + " already";
   }
   return {};
 }

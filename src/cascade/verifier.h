@@ -1,5 +1,5 @@
-// Looks at a claim's form and proof, once, on a few threads of its own, so that neither intake nor the engine waits for a
-// signature before it must. About 100 µs each.
+// Looks at a claim's form and proof, once, on a few threads of its own, so that neither intake nor the engine waits for
+// a signature before it must. About 100 µs each.
 //
 // Threads: safe from any thread.
 
