@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <utility>
 
 #include "base/log.h"
 #include "net/connect.h"
@@ -103,25 +104,31 @@ awaitable<Result<Bytes>> FrameChannel::receive_on_strand(std::shared_ptr<FrameCh
 // --- sending
 
 bool FrameChannel::send(Bytes payload) {
-  const std::lock_guard lock(mutex_);
-  if (closing_) return false;
   if (payload.size() > limits_.max_frame) {
     log::error("net.frame_too_large", "a frame over the limit was not sent",
                {{"octets", std::to_string(payload.size())}});
     return false;
   }
-  if (queue_.size() >= limits_.max_queued) {
-    closing_ = true;
-    queue_.clear();
+  bool overflow = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return false;
+    overflow = queue_.size() >= limits_.max_queued;
+    if (overflow) {
+      closing_ = true;
+      queue_.clear();
+    } else {
+      queue_.push_back(std::move(payload));
+      if (std::exchange(writing_, true)) return true;
+    }
+  }
+  if (overflow) {
     log::warning("net.frame_queue_full", "a peer does not take what is sent to it and was cut off",
                  {{"peer", session_.peer_address}});
     asio::post(stream_->executor(), [self = self()] { self->end(); });
     return false;
   }
-  queue_.push_back(std::move(payload));
-  if (writing_) return true;
-  writing_ = true;
-  asio::co_spawn(stream_->executor(), write_queue(self()), asio::detached);
+  asio::co_spawn(stream_->executor(), write_queue(self()), asio::detached);  // may run at once: not under the mutex
   return true;
 }
 

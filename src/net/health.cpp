@@ -18,14 +18,13 @@ awaitable<HttpResponse> answer_metrics() {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> start_health_server(Executor executor, std::uint16_t port,
-                                                        std::function<std::string()> healthy) {
+                                                        std::function<std::string()> healthy, Router router) {
   ServerOptions options;
   options.name = "health";
   options.address = "127.0.0.1";
   options.port = port;
   options.limits.max_connections = 64;
   const auto check = std::make_shared<const std::function<std::string()>>(std::move(healthy));
-  Router router;
   router.on("GET", "/healthz", [check](HttpRequest, const Session&) { return answer_health(check); }, 0);
   router.on("GET", "/metrics", [](HttpRequest, const Session&) { return answer_metrics(); }, 0);
   return HttpServer::start(std::move(executor), std::move(options), std::move(router));

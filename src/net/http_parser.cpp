@@ -200,7 +200,12 @@ ResponseParser::ResponseParser(bool without_body, std::size_t max_body) : impl_(
   impl_->max_body = max_body;
 }
 ResponseParser::~ResponseParser() = default;
-std::optional<ParseFault> ResponseParser::take_header(ByteView header) { return net::take_header(*impl_, header); }
+std::optional<ParseFault> ResponseParser::take_header(ByteView header) {
+  if (auto fault = net::take_header(*impl_, header)) return fault;
+  const auto length = impl_->content_length();
+  if (!impl_->is_done() && length && *length > impl_->max_body) return ParseFault{413, "the body is too large"};
+  return std::nullopt;
+}
 std::optional<ParseFault> ResponseParser::take_body(ByteView& data) { return net::take_body(*impl_, data); }
 std::optional<ParseFault> ResponseParser::take_end() {
   error_code ec;

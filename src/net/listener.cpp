@@ -230,7 +230,9 @@ void Listener::admit(tcp::socket socket) {
 
 awaitable<void> Listener::serve(std::shared_ptr<Listener> self, std::shared_ptr<Accepted> accepted) {
   try {
+    accepted->on_drain = [stream = accepted->stream.get()] { stream->close(); };
     const bool ready = co_await self->shake_hands(accepted);
+    accepted->on_drain = nullptr;
     if (ready) {
       auto serving = self->serve_(accepted);
       co_await std::move(serving);
