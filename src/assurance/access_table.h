@@ -47,15 +47,23 @@ class AccessTable {
   std::vector<Access> entries() const;
   std::optional<Access> find(const std::string& device) const;
 
-  // Whether `access` is newer than what is known of its device.
-  bool is_news(const Access& access) const;
-  // Answers go by it from now on; durable when it completes. Older than what is known: nothing changes.
-  boost::asio::awaitable<Result<void>> set(Access access);
-  // Puts a whole state in the place of everything.
-  boost::asio::awaitable<Result<void>> replace(std::string epoch, std::uint64_t number, std::vector<Access> entries);
+  // Takes one decision over: answers go by it, and the lease runs anew, from now on. What is returned must be made
+  // durable (keep) before it is acknowledged. An older one than is known of its device changes nothing and needs no
+  // keeping; the same one again is taken again, since the first time may have failed half-way.
+  enum class Newness { news, again, old };
+  struct Taken {
+    Newness newness = Newness::old;
+    Answer before = Answer::deny;  // what the answer was
+    store::Batch batch;
+  };
+  Taken take(Access access, std::chrono::seconds lease);
+  // Puts a whole state in the place of everything; to be kept likewise.
+  store::Batch replace(std::string epoch, std::uint64_t number, std::vector<Access> entries,
+                       std::chrono::seconds lease);
+  // The lease runs anew from now; to be kept likewise.
+  store::Batch renew(std::chrono::seconds lease);
+  boost::asio::awaitable<Result<void>> keep(store::Batch batch);
 
-  // Only a longer lease than what is left is taken.
-  boost::asio::awaitable<Result<void>> renew(std::chrono::seconds lease);
   // What is left of it; zero when it ran out.
   std::chrono::milliseconds lease_left() const;
   bool may_answer() const;  // a lease, or not fail_closed

@@ -36,7 +36,7 @@ struct CommandServerOptions {
   std::chrono::seconds lease = std::chrono::hours(1);
   std::chrono::milliseconds repeat{1000};  // unacknowledged for so long: sent again
   std::chrono::milliseconds keep_alive{20'000};
-  std::chrono::milliseconds handshake{10'000};  // from connection to `synced`
+  std::chrono::milliseconds handshake{10'000};  // from connection to `sync`
   std::size_t max_routers = 1'000;
   store::EventLog* log = nullptr;  // if set: "command" and "command_ack" events, for the console and for audit
 };
