@@ -54,11 +54,12 @@ class HttpSession {
   awaitable<Next> serve_one();
   awaitable<Result<std::size_t>> read_header();
   awaitable<Next> read_body(RequestParser&);
-  awaitable<Next> answer(RequestParser&, const RouteTable::Match&);
+  // `last`: the request was not read to its end, so that nothing can be read behind it.
+  awaitable<Next> answer(RequestParser&, const RouteTable::Match&, bool last);
   awaitable<HttpResponse> ask(const RouteTable::Match&, HttpRequest);
   awaitable<bool> write(const HttpResponse&, ResponseFraming);
   // Says what was wrong with a request that cannot be read to its end; the connection is over.
-  awaitable<Next> refuse(int status, std::string what);
+  awaitable<Next> refuse(int status, std::string_view what);  // `what` outlives the call
   awaitable<Next> refuse_after(const Error&, bool anything_read);
 
   const std::shared_ptr<const HttpService> service_;
@@ -70,7 +71,7 @@ class HttpSession {
 
 awaitable<void> HttpSession::run() {
   accepted_->on_drain = [this] {
-    if (waiting_) stream_.close();
+    if (waiting_) stream_.finish();
   };
   for (;;) {
     const bool more = co_await wait_for_request();
@@ -115,18 +116,13 @@ awaitable<HttpSession::Next> HttpSession::serve_one() {
     co_return next;
   }
   parser.limit_body(max_body);
-  if (!parser.done()) {
-    const bool wants_to_know = parser.expects_continue() && inbox_.empty();
-    // A final answer now instead of 100 leaves it open whether the body still comes: so it is the last one.
-    const auto read = wants_to_know && match.handler == nullptr ? Next::close : co_await read_body(parser);
-    if (read == Next::close && match.handler != nullptr) co_return Next::close;
-    if (read == Next::close && wants_to_know) {
-      const auto next = co_await refuse(match.allow.empty() ? 404 : 405, "there is nothing here that takes this");
-      co_return next;
-    }
+  // A final answer in place of 100 leaves it open whether the body still comes: so that answer is the last one.
+  const bool unread = !parser.done() && match.handler == nullptr && parser.expects_continue() && inbox_.empty();
+  if (!parser.done() && !unread) {
+    const auto read = co_await read_body(parser);
     if (read == Next::close) co_return Next::close;
   }
-  const auto next = co_await answer(parser, match);
+  const auto next = co_await answer(parser, match, unread);
   co_return next;
 }
 
@@ -214,7 +210,7 @@ awaitable<HttpResponse> HttpSession::ask(const RouteTable::Match& match, HttpReq
   co_return response;
 }
 
-awaitable<HttpSession::Next> HttpSession::answer(RequestParser& parser, const RouteTable::Match& match) {
+awaitable<HttpSession::Next> HttpSession::answer(RequestParser& parser, const RouteTable::Match& match, bool last) {
   // While the handler works nobody waits for the peer.
   stream_.set_deadline(Side::read, no_deadline);
   const bool head = parser.request().method == "HEAD";
@@ -231,11 +227,12 @@ awaitable<HttpSession::Next> HttpSession::answer(RequestParser& parser, const Ro
     response = HttpResponse::text(404, "there is no such resource\n");
   }
   ResponseFraming framing;
-  framing.close = response.close || !parser.keep_alive() || accepted_->draining;
+  framing.close = last || response.close || !parser.keep_alive() || accepted_->draining;
   framing.say_keep_alive = parser.is_http_1_0();
   framing.without_body = head;
   const bool written = co_await write(response, framing);
   if (!written) co_return Next::close;
+  if (last) co_await stream_.finish_lingering();
   if (framing.close) {
     stream_.finish();
     co_return Next::close;
@@ -267,8 +264,8 @@ awaitable<bool> HttpSession::write(const HttpResponse& response, ResponseFraming
   co_return true;
 }
 
-awaitable<HttpSession::Next> HttpSession::refuse(int status, std::string what) {
-  auto response = HttpResponse::text(status, what + "\n");
+awaitable<HttpSession::Next> HttpSession::refuse(int status, std::string_view what) {
+  auto response = HttpResponse::text(status, std::string(what) + "\n");
   ResponseFraming framing;
   framing.close = true;
   stream_.set_deadline(Side::read, no_deadline);

@@ -45,11 +45,12 @@ Registry::Registry(const Executor& executor, const ServerOptions& options)
       connections_("cahn_connections", "Open connections of a server", {{"server", options.name}}) {}
 
 std::shared_ptr<Accepted> Registry::admit(std::shared_ptr<Stream> stream, const asio::ip::address& address) {
+  std::shared_ptr<Accepted> accepted;  // outlives the lock: its destructor takes it
   const std::lock_guard lock(mutex_);
   if (draining_ || accepted_.size() >= max_total_) return nullptr;
   auto& from_there = per_address_[address];
   if (from_there >= max_per_address_) return nullptr;
-  auto accepted = std::make_shared<Accepted>(std::move(stream), shared_from_this(), address);
+  accepted = std::make_shared<Accepted>(std::move(stream), shared_from_this(), address);
   ++from_there;
   accepted_.emplace(accepted->session.id, accepted);
   connections_.set(static_cast<double>(accepted_.size()));
@@ -206,7 +207,10 @@ awaitable<void> Listener::accept_loop() {
       admit(std::move(socket));
     } else if (code != asio::error::connection_aborted) {
       // Out of descriptors or memory: what there is goes on, and so shall we once there is room again.
-      note_refusal("accept", options_.address, code.message());
+      if (const auto held_back = accept_errors_.pass()) {
+        log::warning("net.accept_failed", "no connection can be taken at the moment",
+                     {{"server", options_.name}, {"why", code.message()}, {"not_shown", std::to_string(*held_back)}});
+      }
       co_await sleep_for(pause_after_accept_error);
     }
   }

@@ -100,7 +100,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   std::optional<crypto::TlsContext> tls_;
   std::atomic<bool> stopping_ = false;
   metrics::Counter refused_limit_, refused_handshake_;
-  Throttle refusals_;
+  Throttle refusals_, accept_errors_;
 };
 
 }  // namespace cahn::net

@@ -109,6 +109,11 @@ TEST_F(HttpServerTest, DoesNotSayContinueToABodyItWillNotTake) {
   RawPeer lost(server_->port());
   ASSERT_TRUE(lost.send("POST /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"));
   EXPECT_TRUE(lost.read_to_end().starts_with("HTTP/1.1 404 "));
+  RawPeer wrong(server_->port());
+  ASSERT_TRUE(wrong.send("PUT /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"));
+  const auto refused = wrong.read_to_end();
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 405 ")) << refused;
+  EXPECT_NE(refused.find("\r\nAllow: POST\r\n"), std::string::npos) << refused;
 }
 
 TEST_F(HttpServerTest, TalksToAnHttp10Client) {
