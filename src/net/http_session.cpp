@@ -211,6 +211,7 @@ awaitable<HttpResponse> HttpSession::ask(const RouteTable::Match& match, HttpReq
 }
 
 awaitable<HttpSession::Next> HttpSession::answer(RequestParser& parser, const RouteTable::Match& match, bool last) {
+  const auto begun = std::chrono::steady_clock::now();
   // While the handler works nobody waits for the peer.
   stream_.set_deadline(Side::read, no_deadline);
   const bool head = parser.request().method == "HEAD";
@@ -232,6 +233,7 @@ awaitable<HttpSession::Next> HttpSession::answer(RequestParser& parser, const Ro
   framing.without_body = head;
   const bool written = co_await write(response, framing);
   if (!written) co_return Next::close;
+  service_->time(std::chrono::steady_clock::now() - begun);
   if (last) co_await stream_.finish_lingering();
   if (framing.close) {
     stream_.finish();
@@ -289,7 +291,10 @@ awaitable<HttpSession::Next> HttpSession::refuse_after(const Error& error, bool 
 }  // namespace
 
 HttpService::HttpService(std::string server_name, const ServerLimits& server_limits, const Router& router)
-    : name(std::move(server_name)), limits(server_limits), routes(router) {
+    : name(std::move(server_name)),
+      limits(server_limits),
+      routes(router),
+      seconds_("cahn_http_request_seconds", "From a request's last octet to its answer's", {{"server", name}}) {
   static constexpr std::array classes = {"1xx", "2xx", "3xx", "4xx", "5xx"};
   for (const auto* status : classes) {
     by_class_.emplace_back("cahn_http_requests_total", "Requests answered, by server and class of status",
@@ -299,6 +304,10 @@ HttpService::HttpService(std::string server_name, const ServerLimits& server_lim
 
 void HttpService::count(int status) const {
   if (status >= 100 && status < 600) by_class_[static_cast<std::size_t>(status / 100 - 1)].add();
+}
+
+void HttpService::time(std::chrono::steady_clock::duration duration) const {
+  seconds_.observe(std::chrono::duration<double>(duration).count());
 }
 
 awaitable<void> serve_http(std::shared_ptr<const HttpService> service, std::shared_ptr<Accepted> accepted) {

@@ -16,6 +16,7 @@ namespace cahn::net {
 struct HttpService {
   HttpService(std::string server_name, const ServerLimits& server_limits, const Router& router);
   void count(int status) const;
+  void time(std::chrono::steady_clock::duration) const;  // from the whole request to the whole answer
 
   const std::string name;
   const ServerLimits limits;
@@ -23,6 +24,7 @@ struct HttpService {
 
  private:
   mutable std::vector<metrics::Counter> by_class_;  // 1xx to 5xx
+  mutable metrics::Timer seconds_;
 };
 
 awaitable<void> serve_http(std::shared_ptr<const HttpService>, std::shared_ptr<Accepted>);

@@ -1,6 +1,9 @@
 // The server towards honest clients.
 
+#include <openssl/ssl.h>
+
 #include <atomic>
+#include <thread>
 
 #include "tests/unit/net/net_fixture.h"
 
@@ -28,6 +31,40 @@ TEST_F(HttpServerTest, AcceptsAChunkedBody) {
   const auto response = peer.read_response();
   EXPECT_TRUE(response.starts_with("HTTP/1.1 200 OK\r\n")) << response;
   EXPECT_TRUE(response.ends_with("\r\n\r\nwikipedia!")) << response;
+}
+
+TEST_F(HttpServerTest, TalksTls12AndNothingOlder) {
+  // strongSwan's EST client speaks TLS 1.2.
+  serve();
+  RawPeer peer(server_->port(), true, "127.0.0.1", TLS1_2_VERSION);
+  ASSERT_TRUE(peer.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"));
+  EXPECT_TRUE(peer.read_response().ends_with("hello"));
+  EXPECT_FALSE(RawPeer(server_->port(), true, "127.0.0.1", TLS1_1_VERSION).connected());
+}
+
+TEST_F(HttpServerTest, StopsWhileManyClientsTalk) {
+  serve();
+  std::atomic<int> answered = 0, finished = 0;
+  constexpr int clients = 16;
+  const auto talk = [this, &answered, &finished]() -> awaitable<void> {
+    for (;;) {
+      auto connection = co_await HttpConnection::open(server_endpoint(), &anchored_);
+      if (!connection) break;
+      HttpRequest request;
+      request.path = "/hello";
+      for (int i = 0; i < 20; ++i) {
+        const auto response = co_await (*connection)->send(request);
+        if (!response) break;
+        ++answered;
+      }
+    }
+    ++finished;
+  };
+  for (int i = 0; i < clients; ++i) spawn_on_strand(runtime_.executor(), talk, "client");
+  while (answered < 200) std::this_thread::yield();
+  run([this]() -> awaitable<void> { co_await server_->stop(); });
+  while (finished < clients) std::this_thread::yield();
+  EXPECT_GE(answered, 200);
 }
 
 TEST_F(HttpServerTest, AnswersPipelinedRequestsInTheirOrder) {

@@ -78,7 +78,7 @@ crypto::TlsContext TestPki::client_context(PeerCheck check, const Party* identit
 
 // --- the peer without manners
 
-RawPeer::RawPeer(std::uint16_t port, bool tls, std::string_view address)
+RawPeer::RawPeer(std::uint16_t port, bool tls, std::string_view address, int max_version)
     : context_(nullptr, SSL_CTX_free), ssl_(nullptr, SSL_free) {
   const bool v6 = address.find(':') != std::string_view::npos;
   socket_ = ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -98,6 +98,7 @@ RawPeer::RawPeer(std::uint16_t port, bool tls, std::string_view address)
   if (::connect(socket_, to, v6 ? sizeof to6 : sizeof to4) != 0) return;
   if (tls) {
     context_.reset(SSL_CTX_new(TLS_client_method()));
+    SSL_CTX_set_max_proto_version(context_.get(), max_version);
     ssl_.reset(SSL_new(context_.get()));
     SSL_set_fd(ssl_.get(), socket_);
     if (SSL_connect(ssl_.get()) != 1) return;

@@ -42,7 +42,7 @@ class TestPki {
 // it.
 class RawPeer {
  public:
-  RawPeer(std::uint16_t port, bool tls = true, std::string_view address = "127.0.0.1");
+  explicit RawPeer(std::uint16_t port, bool tls = true, std::string_view address = "127.0.0.1", int max_version = 0);
   ~RawPeer();
   RawPeer(const RawPeer&) = delete;
   RawPeer& operator=(const RawPeer&) = delete;
