@@ -8,7 +8,9 @@
 namespace cahn::cascade {
 namespace {
 
-constexpr std::size_t page_size = 256;
+constexpr std::size_t replay_page = 512;
+constexpr std::size_t live_page = 64;           // a snapshot at least so often, however much comes in
+constexpr std::size_t list_step = 64;           // claims described before the fold gets its turn
 constexpr std::chrono::seconds retry_after{1};  // when the log cannot be read
 
 std::optional<Observation> observation_of(ByteView payload) {
@@ -138,9 +140,9 @@ Result<void> Fold::replay() {
   Folding folding;
   folding.live = false;
   for (;;) {
-    const auto folded = fold_events(folding);
+    const auto folded = fold_events(folding, replay_page);
     if (!folded) return fail(ClaimError::unavailable, "reading the log: " + folded.error().message);
-    if (*folded < page_size) break;
+    if (*folded < replay_page) break;
   }
   tell_rules(folding);
   decide(folding, folding.last);
@@ -151,7 +153,7 @@ Result<void> Fold::replay() {
 // Whether there may be more to fold at once.
 bool Fold::fold_page() {
   Folding folding;
-  const auto folded = fold_events(folding);
+  const auto folded = fold_events(folding, live_page);
   if (!folded) {
     log::error("CASCADE_LOG_UNREADABLE", "the log cannot be read, decisions stand still",
                {{"why", folded.error().message}});
@@ -160,11 +162,11 @@ bool Fold::fold_page() {
     return false;
   }
   if (*folded > 0) publish(folding);
-  return *folded == page_size;
+  return *folded == live_page;
 }
 
-Result<std::size_t> Fold::fold_events(Folding& folding) {
-  CAHN_TRY(const auto events, store_.read(next_, page_size));
+Result<std::size_t> Fold::fold_events(Folding& folding, std::size_t limit) {
+  CAHN_TRY(const auto events, store_.read(next_, limit));
   std::vector<std::optional<Intake::Taken>> taken(events.size());  // all begun before the first is waited for
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (events[i].type == claim_event) taken[i] = intake_.take(events[i].payload);
@@ -182,7 +184,7 @@ Result<std::size_t> Fold::fold_events(Folding& folding) {
 
 void Fold::fold_event(const store::Event& event, const std::optional<Intake::Taken>& taken, Folding& folding) {
   if (taken) taken->verification.wait();  // before the lock: readers of statuses need not wait for a signature
-  const std::unique_lock lock(trust_mutex_);
+  const std::lock_guard lock(trust_mutex_);
   trust_.advance(event.committed_at);
   if (taken) {
     fold_claim(event, *taken, folding);
@@ -364,17 +366,25 @@ std::shared_ptr<void> Fold::on_change(std::function<void(const std::vector<Decis
 }
 
 std::optional<ClaimStatus> Fold::status(const std::string& id) const {
-  const std::shared_lock lock(trust_mutex_);
+  const std::lock_guard lock(trust_mutex_);
   return trust_.status(id);
 }
 
 std::vector<ClaimStatus> Fold::list(store::Position after, std::size_t limit) const {
-  const std::shared_lock lock(trust_mutex_);
-  return trust_.list(after, limit);
+  std::vector<ClaimStatus> page;
+  while (page.size() < limit) {
+    const std::lock_guard lock(trust_mutex_);
+    const auto step = std::min(limit - page.size(), list_step);
+    auto more = trust_.list(page.empty() ? after : page.back().position, step);
+    const bool is_last = more.size() < step;
+    std::ranges::move(more, std::back_inserter(page));
+    if (is_last) break;
+  }
+  return page;
 }
 
 std::optional<Observation> Fold::observation(const std::string& device) const {
-  const std::shared_lock lock(trust_mutex_);
+  const std::lock_guard lock(trust_mutex_);
   const auto* seen = trust_.observation(device);
   return seen == nullptr ? std::nullopt : std::optional(*seen);
 }

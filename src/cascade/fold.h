@@ -16,7 +16,6 @@
 #include <memory>
 #include <mutex>
 #include <set>
-#include <shared_mutex>
 #include <thread>
 #include <vector>
 
@@ -59,7 +58,7 @@ class Fold {
   void run(std::promise<Result<void>> ready);
   Result<void> replay();
   bool fold_page();
-  Result<std::size_t> fold_events(Folding&);
+  Result<std::size_t> fold_events(Folding&, std::size_t limit);
   void fold_event(const store::Event&, const std::optional<Intake::Taken>&, Folding&);
   void fold_claim(const store::Event&, const Intake::Taken&, Folding&);
   void tell_rules(Folding&);
@@ -83,8 +82,8 @@ class Fold {
   store::Position next_ = 1;
   std::shared_ptr<std::atomic<bool>> clock_is_written_ = std::make_shared<std::atomic<bool>>(false);
 
-  mutable std::shared_mutex trust_mutex_;
-  TrustEngine trust_;  // written by the engine's thread under the mutex
+  mutable std::mutex trust_mutex_;  // no shared one: readers must not keep the fold out
+  TrustEngine trust_;               // written by the engine's thread under the mutex
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

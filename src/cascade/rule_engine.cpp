@@ -107,11 +107,12 @@ answer(Module, Predicate, Subject, Limit0, Answer) :-
     ;   true
     ).
 
-% forget(+Module, +Ids, -done)
+% forget(+Module, +Ids, -done): facts are unhooked from the tables first, which end with their thread, all at once.
 forget(Module, Ids, done) :-
-    abolish_all_tables,
     forall(( predicate_property(Module:Head, dynamic), \+ predicate_property(Module:Head, imported_from(_)) ),
-           retractall(Module:Head)),
+           ( functor(Head, Name, Arity),
+             dynamic([Module:Name/Arity], [incremental(false)]),
+             retractall(Module:Head) )),
     forall(member(Id, Ids), unload_file(Id)).
 )prolog";
 

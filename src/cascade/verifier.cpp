@@ -30,6 +30,12 @@ VerifiedClaim look_at(const credential::Credential& credential) {
 
 }  // namespace
 
+std::optional<VerifiedClaim> look_at_claim(ByteView bytes, std::size_t max_claim) {
+  const auto credential = credential::Credential::parse(as_text(bytes), {.max_size = max_claim});
+  if (!credential) return std::nullopt;
+  return look_at(*credential);
+}
+
 Verifier::Verifier(std::size_t max_claim) : max_claim_(max_claim) {
   const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
   for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
@@ -48,11 +54,7 @@ Verifier::Pending Verifier::check(credential::Credential credential) {
 }
 
 Verifier::Pending Verifier::check(Bytes bytes) {
-  return enqueue([this, bytes = std::move(bytes)]() -> Checked {
-    const auto credential = credential::Credential::parse(as_text(bytes), {.max_size = max_claim_});
-    if (!credential) return std::nullopt;
-    return look_at(*credential);
-  });
+  return enqueue([this, bytes = std::move(bytes)] { return look_at_claim(bytes, max_claim_); });
 }
 
 Verifier::Pending Verifier::enqueue(std::function<Checked()> job) {

@@ -20,10 +20,12 @@
 
 namespace cahn::cascade {
 
+// Nothing when the bytes are no credential. `position` and `received_at` are left to who knows them.
+std::optional<VerifiedClaim> look_at_claim(ByteView, std::size_t max_claim);
+
 class Verifier {
  public:
-  // Nothing when the bytes are no credential. `position` and `received_at` are left to who knows them.
-  using Checked = std::optional<VerifiedClaim>;
+  using Checked = std::optional<VerifiedClaim>;  // as look_at_claim says
   using Pending = std::shared_future<Checked>;
 
   explicit Verifier(std::size_t max_claim);

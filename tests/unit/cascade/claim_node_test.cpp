@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
+#include "base/metrics.h"
 #include "tests/unit/cascade/node_world.h"
 
 namespace cahn::cascade {
@@ -405,6 +408,126 @@ TEST_F(Node, ManyClaimsAtOnceAreAllFoldedInTheOrderOfTheLog) {
   folded(last);
   EXPECT_TRUE(lamp().permit) << "the last word is Trust, in whatever order they arrived";
   EXPECT_EQ(node_->list(0, 1000).size(), count + 4U);
+}
+
+// A store whose commits wait for the test's word.
+class HeldStore final : public store::Store {
+ public:
+  explicit HeldStore(store::Store& real) : real_(real) {}
+
+  void commit(store::Batch batch, std::function<void(Result<store::Committed>)> done) override {
+    const std::lock_guard lock(mutex_);
+    held_.emplace_back(std::move(batch), std::move(done));
+    arrived_.notify_all();
+  }
+  // Waits for `count` commits, then lets them through, or fails them.
+  void let_go(std::size_t count, bool works) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return held_.size() >= count; });
+    auto held = std::exchange(held_, {});
+    lock.unlock();
+    for (auto& [batch, done] : held) {
+      if (works) {
+        real_.commit(std::move(batch), std::move(done));
+      } else {
+        done(fail(store::StoreError::unavailable, "the disk is full"));
+      }
+    }
+  }
+  void wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return held_.size() >= count; });
+  }
+  Result<std::vector<store::Event>> read(store::Position from, std::size_t limit) const override {
+    return real_.read(from, limit);
+  }
+  store::Position last_position() const override { return real_.last_position(); }
+  std::shared_ptr<void> follow(std::function<void()> wake) override { return real_.follow(std::move(wake)); }
+  Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) const override {
+    return real_.get(table, key);
+  }
+  Result<std::vector<std::pair<std::string, Bytes>>> scan(std::string_view table, std::string_view prefix,
+                                                          std::size_t limit, std::string_view after) const override {
+    return real_.scan(table, prefix, limit, after);
+  }
+
+ private:
+  store::Store& real_;
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::vector<std::pair<store::Batch, std::function<void(Result<store::Committed>)>>> held_;
+};
+
+class NodeOnASlowDisk : public Node {
+ protected:
+  NodeOnASlowDisk() : held_(*store_) {
+    node_.reset();
+    node_ = ClaimNode::open(held_, clock_, options_).value();
+  }
+  ~NodeOnASlowDisk() override { node_.reset(); }
+  std::future<Result<ClaimReceipt>> submitting(Bytes bytes) {
+    return std::async(std::launch::async, [this, bytes = std::move(bytes)] { return submit(bytes); });
+  }
+
+  HeldStore held_;
+};
+
+TEST_F(NodeOnASlowDisk, GivesNoReceiptBeforeTheClaimIsDurable) {
+  const auto bytes = credential("ann", "Trust", {ann, did_of("maker")});
+  auto first = submitting(bytes);
+  held_.wait_for(1);
+  auto again = submitting(bytes);
+  EXPECT_EQ(first.wait_for(50ms), std::future_status::timeout);
+  EXPECT_EQ(again.wait_for(50ms), std::future_status::timeout) << "nor to who posts the same meanwhile";
+  const auto id = credential::Credential::parse(as_text(bytes))->content_hash();
+  EXPECT_FALSE(node_->status(id)) << "nor does it show";
+  held_.let_go(1, true);
+  EXPECT_EQ(first.get()->position, 1U);
+  EXPECT_TRUE(again.get()->known_already);
+}
+
+TEST_F(NodeOnASlowDisk, SaysSoWhenAClaimCannotBeStoredAndTakesItTheNextTime) {
+  const auto bytes = credential("ann", "Trust", {ann, did_of("maker")});
+  auto failing = submitting(bytes);
+  held_.let_go(1, false);
+  const auto refused = failing.get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ClaimError::unavailable);
+  auto working = submitting(bytes);
+  held_.let_go(1, true);
+  const auto receipt = working.get();
+  ASSERT_TRUE(receipt);
+  EXPECT_FALSE(receipt->known_already);
+}
+
+TEST_F(Node, RulesThatGiveNoAnswerDenyUntilTheyDo) {
+  // Fail closed; and what could not be answered is asked again when a fact changes, touched or not.
+  const auto rules = folder_ / "rules";
+  std::filesystem::create_directory(rules);
+  std::filesystem::copy_file("rules/facts.pl", rules / "facts.pl");
+  std::ofstream(rules / "policy.pl") << ":- table maker_answer/2 as incremental.\n"
+                                        ":- table device_answer/2 as incremental.\n"
+                                        "maker_answer(_, deny(no, [])).\n"
+                                        "device_answer(D, permit(yes, [])) :-\n"
+                                        "    ( trust(D, _, _, _) -> true ; throw(not_yet) ).\n";
+  close();
+  options_.rules_directory = rules.string();
+  open();
+  ASSERT_TRUE(observe("lamp", "maker"));
+  EXPECT_FALSE(lamp().permit);
+  EXPECT_NE(lamp().reason.find("not_yet"), std::string::npos) << lamp().reason;
+  bind_people();
+  say("ann", "Trust", {ann, did_of("lamp")});
+  EXPECT_TRUE(lamp().permit) << lamp().reason;
+}
+
+TEST_F(Node, CountsClaimsByWhatBecameOfThem) {
+  bind_people();
+  say("stranger", "Trust", {ann, did_of("maker")});
+  const auto page = metrics::render();
+  EXPECT_NE(page.find("cahn_claims{state=\"accepted\"} 2"), std::string::npos) << page;
+  EXPECT_NE(page.find("cahn_claims{state=\"refused\"} 1"), std::string::npos);
+  EXPECT_NE(page.find("cahn_claim_fold_seconds_count"), std::string::npos);
 }
 
 TEST_F(Node, RulesThatDoNotLoadKeepTheNodeFromOpening) {
