@@ -41,7 +41,7 @@ std::optional<std::string> dotted(ByteView value) {
   if (value.empty() || value.back() & 0x80) return std::nullopt;
   std::string text;
   std::uint64_t arc = 0;
-  std::size_t arcs = 0;
+  std::size_t arcs = 1;  // the first two share one number
   bool arc_starts = true;
   for (const std::uint8_t octet : value) {
     if ((arc_starts && octet == 0x80) || arc > std::numeric_limits<std::uint64_t>::max() >> 7) return std::nullopt;

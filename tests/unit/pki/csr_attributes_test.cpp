@@ -89,6 +89,16 @@ TEST(CsrAttributes, AreRefusedWhenTheyAreNotExactlyThatDer) {
   }
 }
 
+// Found by fuzzing: an OID was read that could not have been written.
+TEST(CsrAttributes, AreReadWithNoMoreArcsThanAreWritten) {
+  Bytes der = {0x30, 34, 0x06, 32};
+  der.insert(der.end(), 32, 0x01);  // 33 arcs: the first number stands for two
+  EXPECT_FALSE(decode_csr_attributes(der).has_value());
+  der = {0x30, 33, 0x06, 31};
+  der.insert(der.end(), 31, 0x01);
+  EXPECT_TRUE(encode_csr_attributes(value_of(decode_csr_attributes(der))).has_value());
+}
+
 TEST(CsrAttributes, AreBoundedInNumber) {
   Bytes der = {0x30, 0x82, 0x01, 0x86};  // 130 OIDs of three octets
   for (int i = 0; i < 130; ++i) der.insert(der.end(), {0x06, 0x01, 0x55});

@@ -1,122 +1,22 @@
-// EST over real sockets: our server and our client, and the malformed matrix sent by hand.
+// The EST server: what it answers, and the malformed matrix sent by hand.
+
+#include "pki/est_server.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <thread>
 
 #include "crypto/cms.h"
-#include "pki/csr_attributes.h"
-#include "pki/est_client.h"
-#include "pki/est_server.h"
-#include "tests/unit/pki/support.h"
+#include "tests/unit/pki/est_support.h"
 
 namespace cahn::pki {
 namespace {
 
+using test::Chain;
 using test::value_of;
-using Chain = std::vector<crypto::Certificate>;
 
-// Grants whoever the test says, and remembers what it was asked.
-class Authority final : public EnrolmentAuthority {
- public:
-  net::awaitable<Result<EnrolmentGrant>> may_enrol(Chain client, crypto::Csr) override {
-    ++asked;
-    if (refusal) co_return std::unexpected(*refusal);
-    co_return EnrolmentGrant{{{"serialNumber", client.front().subject_serial_number().value_or("")}, {"CN", "home"}},
-                             {"urn:cahn:network:home"},
-                             Profile::ldevid};
-  }
-  net::awaitable<Result<EnrolmentGrant>> may_reenrol(Chain client, crypto::Csr) override {
-    ++asked;
-    if (refusal) co_return std::unexpected(*refusal);
-    co_return EnrolmentGrant{client.front().subject(), client.front().uris(), Profile::ldevid};
-  }
-  net::awaitable<Result<void>> enrolled(Chain, crypto::Certificate issued, bool renewal) override {
-    if (cannot_record) co_return fail(store::StoreError::unavailable, "secret detail of the disk");
-    recorded.push_back(issued);
-    renewals += renewal;
-    co_return Result<void>();
-  }
-
-  std::optional<Error> refusal;
-  bool cannot_record = false;
-  std::atomic<int> asked = 0;
-  int renewals = 0;
-  Chain recorded;
-};
-
-class Est : public test::CaTest {
- protected:
-  Est() { start({"2.5.4.5", "1.2.840.10045.4.3.2"}); }
-  ~Est() override { stop(); }
-
-  void start(std::vector<std::string> csr_attributes) {
-    net::Router router;
-    add_est_routes(router, *ca_, authority_, {.csr_attribute_oids = std::move(csr_attributes)});
-    const auto key = value_of(crypto::generate_key(crypto::KeyType::p256));
-    IssueRequest request{csr_of(key), Profile::registrar, {{"CN", "localhost"}}, {"localhost"}, {}, {"127.0.0.1"}};
-    const auto issued = value_of(issue(request));
-    crypto::TlsServerOptions tls{.identity = {{issued.certificate, ca_->certificate()}, key}};
-    net::ServerOptions options{.name = "est", .address = "127.0.0.1", .tls = value_of(crypto::TlsContext::server(tls))};
-    server_ = value_of(net::HttpServer::start(runtime_.executor(), std::move(options), std::move(router)));
-  }
-  void stop() {
-    auto* server = server_.get();
-    if (server) await<void>([server]() -> net::awaitable<void> { return server->stop(); });
-    server_.reset();
-  }
-
-  // A device with an IDevID of its maker: EST itself does not ask who that is, the authority does.
-  crypto::TlsIdentity device(const std::string& serial_number) {
-    const auto key = value_of(crypto::generate_key(crypto::KeyType::p256));
-    crypto::CertificateSpec spec;
-    spec.subject = {{"serialNumber", serial_number}};
-    spec.key = key->public_key();
-    spec.not_before = clock_.now() - std::chrono::hours(1);
-    spec.not_after = crypto::no_expiration();
-    return {{value_of(crypto::issue_certificate(spec, *key))}, key};
-  }
-  crypto::TlsContext client_context(std::optional<crypto::TlsIdentity> identity) {
-    return value_of(crypto::TlsContext::client(
-        {.identity = std::move(identity), .anchors = crypto::TrustStore({ca_->certificate()})}));
-  }
-
-  // Runs `task` on a fresh connection that shows `identity`.
-  template <typename T>
-  Result<T> on_connection(std::optional<crypto::TlsIdentity> identity,
-                          std::function<net::awaitable<Result<T>>(net::HttpConnection&)> task) {
-    const auto context = client_context(std::move(identity));
-    const net::Endpoint endpoint{"127.0.0.1", server_->port()};
-    return await<Result<T>>([&]() { return connected<T>(endpoint, &context, task); });
-  }
-  template <typename T>
-  static net::awaitable<Result<T>> connected(net::Endpoint endpoint, const crypto::TlsContext* context,
-                                             std::function<net::awaitable<Result<T>>(net::HttpConnection&)> task) {
-    CAHN_CO_TRY(const auto connection, co_await net::HttpConnection::open(endpoint, context));
-    co_return co_await task(*connection);
-  }
-
-  net::HttpResponse send(std::optional<crypto::TlsIdentity> identity, net::HttpRequest request) {
-    return value_of(on_connection<net::HttpResponse>(
-        std::move(identity), [request](net::HttpConnection& connection) { return connection.send(request); }));
-  }
-  static net::HttpRequest post(std::string operation, std::string_view body,
-                               std::string_view content_type = "application/pkcs10") {
-    net::HttpRequest request{.method = "POST", .path = "/.well-known/est/" + operation, .body = to_bytes(body)};
-    if (!content_type.empty()) request.headers.set("Content-Type", std::string(content_type));
-    return request;
-  }
-  static net::HttpRequest get(std::string operation) { return {.path = "/.well-known/est/" + operation}; }
-  Result<crypto::Certificate> enrol(const crypto::TlsIdentity& identity, const Bytes& csr, bool renewal = false) {
-    return on_connection<crypto::Certificate>(
-        identity, [csr, renewal](net::HttpConnection& connection) { return est_enroll(connection, csr, renewal); });
-  }
-  static std::string body_of(const crypto::Csr& csr) { return base64(csr.der()); }
-  // After whatever was refused, an honest device is served.
-  void still_serves() { EXPECT_TRUE(enrol(device("SN-9"), fresh_csr().der()).has_value()); }
-
-  Authority authority_;
-  std::unique_ptr<net::HttpServer> server_;
-};
+class Est : public test::EstTest {};
 
 TEST_F(Est, GivesTheCaCertificatesToAnyoneOnOneLine) {
   const auto response = send(std::nullopt, get("cacerts"));
@@ -341,96 +241,6 @@ TEST_F(Est, EnrolsManyDevicesAtOnceWithoutMixingThemUp) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(serials.size(), std::size_t{devices});
-}
-
-// A server that answers the client whatever the test wants.
-class AnEstClient : public Est {
- protected:
-  template <typename T>
-  Result<T> reads(net::HttpResponse answer, std::function<net::awaitable<Result<T>>(net::HttpConnection&)> task) {
-    net::Router router;
-    const auto handler = [answer](net::HttpRequest, const net::Session&) -> net::awaitable<net::HttpResponse> {
-      return reply(answer);
-    };
-    for (const auto* operation : {"cacerts", "csrattrs"})
-      router.on("GET", std::string("/.well-known/est/") + operation, handler);
-    router.on("POST", "/.well-known/est/simpleenroll", handler);
-    const auto server = value_of(
-        net::HttpServer::start(runtime_.executor(), {.name = "liar", .address = "127.0.0.1"}, std::move(router)));
-    const net::Endpoint endpoint{"127.0.0.1", server->port()};
-    auto result = await<Result<T>>([&] { return connected<T>(endpoint, nullptr, task); });
-    auto* running = server.get();
-    await<void>([running]() -> net::awaitable<void> { return running->stop(); });
-    return result;
-  }
-  static net::awaitable<net::HttpResponse> reply(net::HttpResponse answer) { co_return answer; }
-  static net::HttpResponse certificates(std::string_view body) {
-    return net::HttpResponse::of(200, "application/pkcs7-mime", as_bytes(body));
-  }
-  template <typename T>
-  void refuses(net::HttpResponse answer, std::function<net::awaitable<Result<T>>(net::HttpConnection&)> task,
-               PkiError code) {
-    const auto result = reads<T>(answer, std::move(task));
-    ASSERT_FALSE(result.has_value());
-    EXPECT_EQ(result.error().code, code) << result.error().message;
-  }
-};
-
-TEST_F(AnEstClient, ReadsCertificatesInLinesToo) {
-  std::string lines;
-  for (std::string rest = base64(value_of(crypto::certs_only(ca_->ca_certificates()))); !rest.empty();
-       rest.erase(0, 64)) {
-    lines += rest.substr(0, 64) + "\r\n";
-  }
-  EXPECT_EQ(value_of(reads<Chain>(certificates(lines), est_cacerts)), Chain{ca_->certificate()});
-}
-
-TEST_F(AnEstClient, RefusesCaCertificatesThatAreNone) {
-  refuses<Chain>(certificates(""), est_cacerts, PkiError::bad_answer);
-  refuses<Chain>(certificates("!!!"), est_cacerts, PkiError::bad_answer);
-  refuses<Chain>(certificates("AAAA"), est_cacerts, PkiError::bad_answer);
-  const Chain none;
-  if (const auto empty = crypto::certs_only(none)) {
-    refuses<Chain>(certificates(base64(*empty)), est_cacerts, PkiError::bad_answer);
-  }
-  auto html = certificates(base64(value_of(crypto::certs_only(ca_->ca_certificates()))));
-  html.headers.set("Content-Type", "text/html");
-  refuses<Chain>(html, est_cacerts, PkiError::bad_answer);
-  refuses<Chain>(net::HttpResponse::text(500, "oops"), est_cacerts, PkiError::server_refused);
-}
-
-TEST_F(AnEstClient, RefusesCsrAttributesThatAreNone) {
-  using Oids = std::vector<std::string>;
-  refuses<Oids>(net::HttpResponse::of(200, "application/csrattrs", as_bytes("AAAA")), est_csrattrs,
-                PkiError::bad_answer);
-  refuses<Oids>(net::HttpResponse::of(200, "application/csrattrs", as_bytes("%")), est_csrattrs, PkiError::bad_answer);
-  refuses<Oids>(net::HttpResponse::text(503, "busy"), est_csrattrs, PkiError::server_refused);
-  EXPECT_TRUE(value_of(reads<Oids>(net::HttpResponse::text(404, "none"), est_csrattrs)).empty());
-}
-
-TEST_F(AnEstClient, RefusesACertificateForAnotherKey) {
-  const auto other = issue_ldevid();
-  const auto csr = fresh_csr().der();
-  refuses<crypto::Certificate>(
-      certificates(base64(value_of(crypto::certs_only(Chain{other})))),
-      [csr](net::HttpConnection& connection) { return est_enroll(connection, csr, false); }, PkiError::bad_answer);
-}
-
-TEST_F(AnEstClient, ShowsAHostileServersWordsBoundedAndOnOneLine) {
-  const auto result =
-      reads<Chain>(net::HttpResponse::text(400, "no\r\n\x1b[31m" + std::string(5000, 'x')), est_cacerts);
-  ASSERT_FALSE(result.has_value());
-  EXPECT_LT(result.error().message.size(), 300u);
-  EXPECT_TRUE(std::ranges::none_of(result.error().message, [](unsigned char c) { return c < 0x20; }));
-}
-
-TEST_F(AnEstClient, SendsNoRequestThatIsNone) {
-  const auto result = reads<crypto::Certificate>(certificates(""), [](net::HttpConnection& connection) {
-    static const Bytes nonsense = {1, 2, 3};
-    return est_enroll(connection, nonsense, false);
-  });
-  ASSERT_FALSE(result.has_value());
-  EXPECT_EQ(result.error().code, crypto::CryptoError::malformed);
 }
 
 }  // namespace
