@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -31,6 +32,12 @@ void print_line(const nlohmann::json& line) {
 
 double seconds_since(steady_clock::time_point began) {
   return std::chrono::duration<double>(steady_clock::now() - began).count();
+}
+
+double cpu_seconds() {
+  timespec spent{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+  return static_cast<double>(spent.tv_sec) + 1e-9 * static_cast<double>(spent.tv_nsec);
 }
 
 struct Run {
@@ -116,8 +123,9 @@ double FlowResults::percentile_ms(double fraction) const {
 
 FlowResults run_flows(net::Runtime& runtime, const net::Endpoint& registrar,
                       const std::vector<brski::PledgeOptions>& devices, const FlowOptions& options) {
-  auto run = std::make_shared<Run>(Run{.registrar = registrar, .devices = devices, .options = options});
+  auto run = std::make_shared<Run>(registrar, devices, options);
   run->results.resize(devices.size());
+  const double cpu_began = cpu_seconds();
   std::vector<std::future<void>> workers;
   for (std::size_t i = 0; i < std::min(options.concurrent, devices.size()); ++i) {
     auto done = std::make_shared<std::promise<void>>();
@@ -125,7 +133,7 @@ FlowResults run_flows(net::Runtime& runtime, const net::Endpoint& registrar,
     net::spawn_on_strand(runtime.executor(), [run, done]() { return work(run, done); }, "bench flow");
   }
   for (auto& worker : workers) worker.wait();
-  return {std::move(run->results), seconds_since(run->began)};
+  return {std::move(run->results), seconds_since(run->began), cpu_seconds() - cpu_began};
 }
 
 std::vector<brski::PledgeOptions> read_devices(const std::filesystem::path& folder) {

@@ -27,6 +27,7 @@ struct FlowResult {
 struct FlowResults {
   std::vector<FlowResult> flows;
   double wall_seconds = 0;
+  double cpu_seconds = 0;  // of this process, all threads
   std::size_t failures() const;
   // The duration below which a share of `fraction` of the successful flows lies, in ms; 0 without any.
   double percentile_ms(double fraction) const;

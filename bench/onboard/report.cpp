@@ -23,13 +23,15 @@ std::string table(const FlowResults& results, const Floor& floor, const FlowOpti
   const double rate = flows_per_second(results);
   std::string out = fmt::format("Onboarding (C+D): {} devices, {} at once, {} cores\n\n", results.flows.size(),
                                 options.concurrent, cores);
-  out += fmt::format("  {:<28}{:>12}{:>12}{:>8}\n", "", "measured", "floor", "ratio");
-  out += fmt::format("  {:<28}{:>12.1f}{:>12.1f}{:>8.3f}\n", "flows a second", rate, floor.flows_per_second,
+  out += fmt::format("  {:<32}{:>12}{:>12}{:>8}\n", "", "measured", "floor", "ratio");
+  out += fmt::format("  {:<32}{:>12.1f}{:>12.1f}{:>8.3f}\n", "flows a second", rate, floor.flows_per_second,
                      rate / floor.flows_per_second);
-  out += fmt::format("  {:<28}{:>12.1f}\n", "median, ms", results.percentile_ms(0.50));
-  out += fmt::format("  {:<28}{:>12.1f}{:>12.1f}\n", "99th percentile, ms", results.percentile_ms(0.99),
+  out += fmt::format("  {:<32}{:>12.1f}\n", "median, ms", results.percentile_ms(0.50));
+  out += fmt::format("  {:<32}{:>12.1f}{:>12.1f}\n", "99th percentile, ms", results.percentile_ms(0.99),
                      floor_p99_ms(floor, options));
-  out += fmt::format("  {:<28}{:>12}\n\n", "failures", results.failures());
+  out += fmt::format("  {:<32}{:>12.2f}{:>12.2f}\n", "CPU of this process, ms a flow",
+                     1000 * results.cpu_seconds / static_cast<double>(results.flows.size()), floor.flow_us / 1000);
+  out += fmt::format("  {:<32}{:>12}\n\n", "failures", results.failures());
   out += fmt::format(
       "  floor of a flow: {:.0f} us of one core (P-256 sign {:.1f}, verify {:.1f}, key pair {:.1f}; X25519 {:.1f})\n",
       floor.flow_us, floor.sign_us, floor.verify_us, floor.key_pair_us, floor.agree_us);
