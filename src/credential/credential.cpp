@@ -194,12 +194,10 @@ Result<void> verify_proof(const Credential& credential) {
 }
 
 Result<void> check_validity(const Credential& credential, Time now, std::chrono::seconds skew) {
-  if (credential.valid_from() && now < *credential.valid_from() - skew) {
-    return fail(CredentialError::not_yet_valid, "not valid before " + written(*credential.valid_from()));
-  }
-  if (credential.valid_until() && now >= *credential.valid_until()) {
-    return fail(CredentialError::expired, "expired at " + written(*credential.valid_until()));
-  }
+  const auto& from = credential.valid_from();
+  const auto& until = credential.valid_until();
+  if (from && now < *from - skew) return fail(CredentialError::not_yet_valid, "not valid before " + written(*from));
+  if (until && now >= *until) return fail(CredentialError::expired, "expired at " + written(*until));
   return {};
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 namespace cahn::credential {
 
@@ -33,28 +32,7 @@ std::string multikey(ByteView codec, ByteView key) {
 // AlgorithmIdentifier { rsaEncryption, NULL } (RFC 8017 A.1).
 constexpr std::array<std::uint8_t, 15> rsa_algorithm{0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
                                                      0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
-constexpr std::uint8_t der_integer = 0x02, der_bit_string = 0x03, der_sequence = 0x30;
-
-// Takes one DER element of type `tag` off the front of `der` and returns its content; nothing when it is not there or
-// its length is not in the shortest form.
-std::optional<ByteView> take(ByteView& der, std::uint8_t tag) {
-  if (der.size() < 2 || der[0] != tag) return std::nullopt;
-  std::size_t length = der[1], header = 2;
-  if (length > 0x80) {
-    const std::size_t octets = length & 0x7f;
-    if (octets > 2 || der.size() < 2 + octets || der[2] == 0) return std::nullopt;
-    length = 0;
-    for (std::size_t i = 0; i < octets; ++i) length = length << 8 | der[2 + i];
-    if (length < (octets == 1 ? 0x80U : 0x100U)) return std::nullopt;
-    header += octets;
-  } else if (length == 0x80) {
-    return std::nullopt;
-  }
-  if (der.size() - header < length) return std::nullopt;
-  const ByteView content = der.subspan(header, length);
-  der = der.subspan(header + length);
-  return content;
-}
+constexpr std::uint8_t der_bit_string = 0x03, der_sequence = 0x30;
 
 Bytes der_element(std::uint8_t tag, ByteView content) {
   Bytes out{tag};
@@ -68,31 +46,16 @@ Bytes der_element(std::uint8_t tag, ByteView content) {
   return out;
 }
 
-// A positive INTEGER without superfluous zeros.
-bool is_positive_integer(std::optional<ByteView> content) {
-  if (!content || content->empty() || (*content)[0] >= 0x80) return false;
-  return content->size() == 1 ? (*content)[0] != 0 : (*content)[0] != 0 || (*content)[1] >= 0x80;
-}
-
-// RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }, DER to the letter and nothing after it.
-bool is_rsa_public_key(ByteView der) {
-  auto sequence = take(der, der_sequence);
-  if (!sequence || !der.empty()) return false;
-  const bool integers =
-      is_positive_integer(take(*sequence, der_integer)) && is_positive_integer(take(*sequence, der_integer));
-  return integers && sequence->empty();
-}
-
-// The RSAPublicKey inside a SubjectPublicKeyInfo.
-Bytes rsa_from_spki(ByteView spki) {
-  auto sequence = take(spki, der_sequence);
-  if (!sequence || !take(*sequence, der_sequence)) return {};
-  const auto bits = take(*sequence, der_bit_string);
-  return bits && !bits->empty() ? to_bytes(bits->subspan(1)) : Bytes{};
+// The RSAPublicKey in the SubjectPublicKeyInfo of an RSA key: what follows the BIT STRING's header and its count of
+// unused bits. A PublicKey is DER to the letter, so that nothing else can stand there.
+ByteView rsa_from_spki(ByteView spki) {
+  const auto algorithm = std::ranges::search(spki, rsa_algorithm);
+  const ByteView bits(algorithm.end(), spki.end());
+  const std::size_t header = bits.size() > 1 && bits[1] > 0x80 ? 2 + (bits[1] & 0x7fU) : 2;
+  return bits.size() > header ? bits.subspan(header + 1) : ByteView{};
 }
 
 Result<crypto::PublicKey> rsa_from_pkcs1(ByteView pkcs1) {
-  if (!is_rsa_public_key(pkcs1)) return fail(CredentialError::bad_did, "the RSA key of the did:key is not DER");
   Bytes bits{0};
   bits.insert(bits.end(), pkcs1.begin(), pkcs1.end());
   Bytes content = to_bytes(ByteView(rsa_algorithm));

@@ -75,7 +75,7 @@ class Reader {
   Result<std::string> relation() {
     skip_blanks();
     const auto end = std::ranges::find_if_not(rest_, is_letter) - rest_.begin();
-    const std::string name(rest_.substr(0, static_cast<std::size_t>(end)));
+    std::string name(rest_.substr(0, static_cast<std::size_t>(end)));
     if (name.empty() || name.size() > max_relation_name) return refuse("expected the name of a relation");
     rest_.remove_prefix(name.size());
     return name;

@@ -36,6 +36,17 @@ class AProof : public testing::Test {
 
   json w3c_signed() const { return add_proof(w3c_document(), *key_, method_, created_).value(); }
 
+  // A proof with another option, and the signature that belongs to it.
+  json signed_with(const char* option, const json& value) const {
+    auto document = w3c_signed();
+    json& proof = document["proof"];
+    proof.erase("proofValue");
+    proof[option] = value;
+    const auto signature = key_->sign(hash_data(w3c_document(), proof)).value();
+    proof["proofValue"] = "z" + base58btc(signature);
+    return document;
+  }
+
   // The refusal's name, empty when the proof holds.
   std::string refusal(const json& document) const {
     const auto checked = check_proof(document, key_->public_key(), method_);
@@ -145,13 +156,15 @@ TEST_F(AProof, OfAnotherSuiteIsRefusedByName) {
   EXPECT_EQ(refusal(document), "unsupported_proof");
 }
 
-TEST_F(AProof, WithConditionsThatWeDoNotEnforceIsRefused) {
+TEST_F(AProof, WithConditionsThatWeDoNotEnforceIsRefusedEvenIfTheyAreSigned) {
   for (const char* member : {"expires", "domain", "challenge", "previousProof", "anything"}) {
-    auto document = w3c_document();
-    auto with_proof = w3c_signed();
-    with_proof["proof"][member] = "x";
-    EXPECT_EQ(refusal(with_proof), "unsupported_proof") << member;
+    EXPECT_EQ(refusal(signed_with(member, "x")), "unsupported_proof") << member;
   }
+}
+
+TEST_F(AProof, MayCarryAnIdAndANonce) {
+  EXPECT_EQ(refusal(signed_with("nonce", "x")), "");
+  EXPECT_EQ(refusal(signed_with("id", "urn:example:proof")), "");
 }
 
 TEST_F(AProof, ThatIsMissingOrNotExactlyOneIsRefused) {
@@ -176,14 +189,8 @@ TEST_F(AProof, UnderAnotherVerificationMethodIsRefused) {
 }
 
 TEST_F(AProof, ForAnotherPurposeIsRefusedEvenIfItIsSigned) {
-  auto document = w3c_signed();
-  json options = document["proof"];
-  options.erase("proofValue");
-  options["proofPurpose"] = "authentication";
-  const auto signature = key_->sign(hash_data(w3c_document(), options)).value();
-  options["proofValue"] = "z" + base58btc(signature);
-  document["proof"] = options;
-  EXPECT_EQ(refusal(document), "bad_proof");
+  EXPECT_EQ(refusal(signed_with("proofPurpose", "assertionMethod")), "");
+  EXPECT_EQ(refusal(signed_with("proofPurpose", "authentication")), "bad_proof");
 }
 
 TEST_F(AProof, WithASignatureThatIsNotBase58OfSixtyFourOctetsIsRefused) {
@@ -214,10 +221,11 @@ TEST_F(AProof, WithAMalleatedSignatureIsRefused) {
   EXPECT_EQ(refusal(document), "bad_proof");
 }
 
-TEST_F(AProof, WithADateThatIsNoneIsRefused) {
-  auto document = w3c_signed();
-  document["proof"]["created"] = "yesterday";
-  EXPECT_EQ(refusal(document), "bad_proof");
+TEST_F(AProof, WithADateThatIsNoneIsRefusedEvenIfItIsSigned) {
+  EXPECT_EQ(refusal(signed_with("created", "2023-02-24T23:36:38Z")), "");
+  for (const auto& date : {json("yesterday"), json("2023-02-24"), json(7), json(nullptr)}) {
+    EXPECT_EQ(refusal(signed_with("created", date)), "bad_proof") << date;
+  }
 }
 
 TEST_F(AProof, IsNotMadeByAnotherKindOfKeyNorOverAProof) {

@@ -87,6 +87,9 @@ TEST(Relations, RefuseDeviceTypesThatShowAsSomethingElse) {
                                  "a\u2066b", "\uFEFFcamera", "a\u2028b"}) {
     EXPECT_NE(refusal("OwnerDeclaration", {key, type}), "") << type;
   }
+  // An overlong '/', a surrogate: not UTF-8.
+  EXPECT_NE(refusal("OwnerDeclaration", {key, "cam\xe0\x80\xaf"}), "");
+  EXPECT_NE(refusal("OwnerDeclaration", {key, "cam\xed\xa0\x80"}), "");
   EXPECT_NE(refusal("OwnerDeclaration", {key, std::string(257, 'x')}), "");
   EXPECT_EQ(refusal("OwnerDeclaration", {key, std::string(256, 'x')}), "");
 }
