@@ -33,6 +33,13 @@ T must(Result<T> result) {
   return *std::move(result);
 }
 
+// The error, or an exception that ends the test when there was none.
+template <typename T>
+Error refusal(const Result<T>& result) {
+  if (result) throw std::runtime_error("accepted what should have been refused");
+  return result.error();
+}
+
 // A certificate, its path up to and with its CA, and its key.
 struct Identity {
   crypto::Certificate certificate;

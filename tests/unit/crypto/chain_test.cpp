@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <openssl/x509.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tests/support/pki/pki.h"
 
 namespace cahn::crypto {
@@ -199,6 +202,22 @@ TEST_F(PathValidation, RefusesAStaleList) {
   const TrustStore store({issuing_.certificate}, {crl(issuing_, {}, Pki::now() - std::chrono::minutes(1))});
   EXPECT_EQ(refusal(verify_chain(leaf_.certificate, {}, store, Pki::now())), CryptoError::expired);
   EXPECT_TRUE(verify_chain(leaf_.certificate, {}, store, std::nullopt)) << "a pledge without a clock";
+}
+
+// Certificates and stores are shared by all threads of a role, and OpenSSL caches inside both.
+TEST_F(PathValidation, IsTheSameOnManyThreadsAtOnce) {
+  const Certificate leaf = must(Certificate::from_der(leaf_.certificate.der()));
+  const TrustStore store({root_.certificate}, {crl(issuing_, {}), crl(root_, {})});
+  std::atomic<int> accepted = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        for (int j = 0; j < 25; ++j) accepted += verify_chain(leaf, leaf_.issuers(), store, Pki::now()).has_value();
+      });
+    }
+  }
+  EXPECT_EQ(accepted, 100);
 }
 
 TEST_F(PathValidation, RefusesAListThatTheIssuerDidNotSign) {

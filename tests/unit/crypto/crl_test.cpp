@@ -64,7 +64,7 @@ TEST_F(ARevocationList, RefusesEveryCutOfItselfAndWhatIsBehindIt) {
   Bytes der = make();
   for (std::size_t size = 0; size < der.size(); ++size) EXPECT_FALSE(Crl::from_der(ByteView(der).first(size))) << size;
   der.push_back(0);
-  EXPECT_EQ(Crl::from_der(der).error().code, CryptoError::malformed);
+  EXPECT_EQ(test::refusal(Crl::from_der(der)).code, CryptoError::malformed);
 }
 
 }  // namespace

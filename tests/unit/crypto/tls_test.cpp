@@ -117,6 +117,15 @@ TEST(Tls, ServerWithAnchorsTakesADeviceWithoutAnyKeyUsage) {
   EXPECT_TRUE(talk.shake_hands());
 }
 
+// RFC 8995 2.3: whatever usages a device's certificate names, it is its identity.
+TEST(Tls, ServerWithAnchorsTakesADeviceWithOtherKeyUsages) {
+  const auto odd = Pki::issue(
+      {.subject = {{"CN", "odd"}}, .key_usage = KeyUsage::digital_signature, .extended_key_usage = {"codeSigning"}},
+      &pki().manufacturer());
+  Conversation talk(client(PeerCheck::anchors, odd), server(PeerCheck::anchors, true, pki().manufacturer_anchors()));
+  EXPECT_TRUE(talk.shake_hands());
+}
+
 TEST(Tls, ServerWithAnchorsRefusesTheDeviceOfAnotherMaker) {
   const Pki stranger;
   Conversation talk(client(PeerCheck::anchors, stranger.device("42")),
@@ -196,6 +205,11 @@ TEST(Tls, SpeaksTls12And13ButNothingOlder) {
     SSL_set_security_level(talk.client.get(), 0);
     EXPECT_EQ(talk.shake_hands(), works) << std::hex << version;
   }
+}
+
+TEST(Tls, IsSetUpForNothingOlderThan12) {
+  EXPECT_EQ(SSL_CTX_get_min_proto_version(client(PeerCheck::anchors).handle()), TLS1_2_VERSION);
+  EXPECT_EQ(SSL_CTX_get_min_proto_version(server(PeerCheck::provisional).handle()), TLS1_2_VERSION);
 }
 
 TEST(Tls, Refuses12WithoutForwardSecrecyOrAead) {

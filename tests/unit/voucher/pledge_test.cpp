@@ -267,15 +267,15 @@ TEST_F(PledgeCheckingThePin, RefusesAnEmptyChain) { expect_mismatch({}); }
 
 TEST_F(PledgeCheckingThePin, RefusesWithoutAPin) {
   voucher_.pinned_domain_cert.reset();
-  EXPECT_EQ(check_pin(voucher_, pki_.registrar().chain, Pki::now()).error().code, VoucherError::no_pin);
+  EXPECT_EQ(test::refusal(check_pin(voucher_, pki_.registrar().chain, Pki::now())).code, VoucherError::no_pin);
 }
 
 TEST_F(PledgeCheckingThePin, RefusesAnExpiredRegistrarIfItHasAClock) {
   const Time later = pki_.registrar().certificate.not_after() + std::chrono::days(1);
-  EXPECT_EQ(check_pin(voucher_, pki_.registrar().chain, later).error().code, VoucherError::expired);
+  EXPECT_EQ(test::refusal(check_pin(voucher_, pki_.registrar().chain, later)).code, VoucherError::expired);
   EXPECT_TRUE(check_pin(voucher_, pki_.registrar().chain, std::nullopt));
   voucher_.pinned_domain_cert = pki_.registrar().certificate;
-  EXPECT_EQ(check_pin(voucher_, pki_.registrar().chain, later).error().code, VoucherError::expired);
+  EXPECT_EQ(test::refusal(check_pin(voucher_, pki_.registrar().chain, later)).code, VoucherError::expired);
 }
 
 }  // namespace
