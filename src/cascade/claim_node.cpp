@@ -50,13 +50,18 @@ class LogNode final : public ClaimNode {
                                               std::string serial_number) override {
     Observation seen{std::move(device), std::move(manufacturer), std::move(serial_number)};
     if (const auto checked = check(seen); !checked) co_return std::unexpected(checked.error());
-    if (fold_.observation(seen.device) == seen) co_return Result<void>{};
-    std::function<void(std::function<void(Result<store::Committed>)>)> begin = [this,
-                                                                                payload = to_payload(seen)](auto done) {
-      store::Batch batch;
-      batch.events.push_back({std::string(observation_event), payload});
-      store_.commit(std::move(batch), std::move(done));
-    };
+    if (const auto known = fold_.observation(seen.device); known == seen) {
+      co_await folded(known->position);
+      co_return Result<void>{};
+    }
+    auto payload = to_payload(seen);
+    if (!payload) co_return std::unexpected(payload.error());
+    std::function<void(std::function<void(Result<store::Committed>)>)> begin =
+        [this, bytes = *std::move(payload)](std::function<void(Result<store::Committed>)> done) {
+          store::Batch batch;
+          batch.events.push_back({std::string(observation_event), bytes});
+          store_.commit(std::move(batch), std::move(done));
+        };
     const auto committed = co_await await_callback<Result<store::Committed>>(std::move(begin));
     if (!committed) {
       co_return fail(ClaimError::unavailable, "the observation could not be stored: " + committed.error().message);

@@ -46,10 +46,14 @@ Verdict verdict_of(Result<Verdict> answer, const std::string& did, std::set<std:
 
 }  // namespace
 
-Bytes to_payload(const Observation& seen) {
-  const nlohmann::json json{
-      {"device", seen.device}, {"manufacturer", seen.manufacturer}, {"serialNumber", seen.serial_number}};
-  return to_bytes(json.dump());
+Result<Bytes> to_payload(const Observation& seen) {
+  try {
+    const nlohmann::json json{
+        {"device", seen.device}, {"manufacturer", seen.manufacturer}, {"serialNumber", seen.serial_number}};
+    return to_bytes(json.dump());
+  } catch (const nlohmann::json::exception&) {
+    return fail(ClaimError::malformed, "the serial number is not UTF-8");
+  }
 }
 
 struct Fold::Listener {
@@ -62,7 +66,7 @@ struct Fold::Folding {
   struct FoldedClaim {
     std::string id;
     store::Position position;
-    Bytes payload;
+    std::string bytes_digest;
     std::optional<Intake::SteadyTime> received;
   };
   struct Before {
@@ -125,12 +129,10 @@ void Fold::run(std::promise<Result<void>> ready) {
   rules_ = *std::move(rules);
   const auto replayed = replay();
   ready.set_value(replayed);
-  while (replayed) {
+  while (replayed && !is_stopping()) {
     if (fold_page()) continue;
     write_clock_event();
     wait_for_events();
-    const std::lock_guard lock(mutex_);
-    if (stopping_) break;
   }
   rules_.reset();  // here, because its tables are this thread's
 }
@@ -190,6 +192,7 @@ void Fold::fold_event(const store::Event& event, const std::optional<Intake::Tak
     fold_claim(event, *taken, folding);
   } else if (event.type == observation_event) {
     if (auto seen = observation_of(event.payload)) {
+      seen->position = event.position;
       trust_.observe(*std::move(seen));
     } else {
       log_unreadable(event);
@@ -212,7 +215,7 @@ void Fold::fold_claim(const store::Event& event, const Intake::Taken& taken, Fol
   VerifiedClaim claim = *checked;
   claim.position = event.position;
   claim.received_at = event.committed_at;
-  folding.claims.push_back({claim.id, event.position, event.payload, taken.received});
+  folding.claims.push_back({claim.id, event.position, taken.bytes_digest, taken.received});
   trust_.add(std::move(claim));
 }
 
@@ -275,7 +278,7 @@ void Fold::publish(Folding& folding) {
   }
   const auto now = std::chrono::steady_clock::now();
   for (const auto& claim : folding.claims) {
-    intake_.folded(claim.id, claim.position, claim.payload);
+    intake_.folded(claim.id, claim.position, claim.bytes_digest);
     if (claim.received) latency_.observe(std::chrono::duration<double>(now - *claim.received).count());
   }
   accepted_.set(static_cast<double>(trust_.accepted()));
@@ -313,6 +316,11 @@ void Fold::announce(const std::vector<DecisionChange>& changes) {
     const std::lock_guard lock(listener->mutex);
     if (!listener->gone) listener->call(changes);
   }
+}
+
+bool Fold::is_stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
 }
 
 void Fold::wait_for_events() {

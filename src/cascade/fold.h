@@ -32,7 +32,8 @@ inline constexpr std::string_view observation_event = "device_observed";
 // Time has come so far (decision 40): RFC 3339 text. Written when a claim starts or ends, and at no other time.
 inline constexpr std::string_view clock_event = "clock";
 
-Bytes to_payload(const Observation&);
+// Errors: malformed, when the serial number is not UTF-8.
+Result<Bytes> to_payload(const Observation&);
 
 class Fold {
  public:
@@ -66,6 +67,7 @@ class Fold {
   void decide_device(const std::string& did, Folding&, store::Position);
   void publish(Folding&);
   void announce(const std::vector<DecisionChange>&);
+  bool is_stopping() const;
   void wait_for_events();
   void write_clock_event();
 

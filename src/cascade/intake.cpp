@@ -91,23 +91,22 @@ void Intake::committed(const std::shared_ptr<Pending>& entry, Result<store::Comm
 }
 
 Intake::Taken Intake::take(const Bytes& payload) const {
-  const auto key = digest(payload);
+  auto key = digest(payload);
   {
     const std::lock_guard lock(mutex_);
     const auto found = pending_bytes_.find(key);
-    if (found != pending_bytes_.end()) return {found->second->verification, found->second->received};
+    if (found != pending_bytes_.end()) return {found->second->verification, std::move(key), found->second->received};
   }
-  return {verifier_.check(payload), std::nullopt};
+  return {verifier_.check(payload), std::move(key), std::nullopt};
 }
 
-void Intake::folded(const std::string& id, store::Position position, ByteView payload) {
-  const auto key = digest(payload);
+void Intake::folded(const std::string& id, store::Position position, const std::string& bytes_digest) {
   const std::lock_guard lock(mutex_);
   known_[id] = position;
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;
   // Who waits for the commit is answered by it: the log may be read before the log's own callback has run.
-  pending_bytes_.erase(key);
+  pending_bytes_.erase(bytes_digest);
   pending_.erase(found);
 }
 

@@ -38,12 +38,13 @@ class Intake : public std::enable_shared_from_this<Intake> {
 
   struct Taken {
     Verifier::Pending verification;
+    std::string bytes_digest;            // names it in `folded`
     std::optional<SteadyTime> received;  // when it came in through here
   };
   // For the fold: the verification under way of a claim that came in through here, else one begun now.
   Taken take(const Bytes& payload) const;
   // For the fold: the claim of this id is in the snapshot, so it is pending no more; or it was read on start.
-  void folded(const std::string& id, store::Position, ByteView payload);
+  void folded(const std::string& id, store::Position, const std::string& bytes_digest);
 
   // Of durable claims that are not folded yet: by id; after a position.
   std::optional<ClaimStatus> status(const std::string& id) const;

@@ -48,7 +48,10 @@ struct VerifiedClaim {
 
 struct Observation {
   std::string device, manufacturer, serial_number;
-  friend bool operator==(const Observation&, const Observation&) = default;
+  store::Position position = 0;  // where the log has it; no part of what was seen
+  friend bool operator==(const Observation& a, const Observation& b) {
+    return a.device == b.device && a.manufacturer == b.manufacturer && a.serial_number == b.serial_number;
+  }
 };
 
 class TrustEngine {

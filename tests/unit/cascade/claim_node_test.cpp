@@ -277,6 +277,13 @@ TEST_F(Node, AnObservationNamesKeys) {
   EXPECT_EQ(store_->last_position(), 0U);
 }
 
+TEST_F(Node, AnObservationIsOfText) {
+  const auto refused = observe("lamp", "maker", "\xff\xfe");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ClaimError::malformed);
+  EXPECT_EQ(store_->last_position(), 0U);
+}
+
 // --- time ---
 
 TEST_F(Node, AClaimThatEndsCutsTheDeviceByAClockEventInTheLog) {

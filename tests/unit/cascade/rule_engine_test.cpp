@@ -179,6 +179,13 @@ TEST_F(Rules, DenyABoughtDeviceOfABuyerWhoDoesNotTrustTheMaker) {
   EXPECT_FALSE(device("device").permit);
 }
 
+TEST_F(Rules, DenyADeviceBoughtBySomeoneNotEntitledToConnectDevices) {
+  ann_trusts_the_maker();
+  tell("trust", {"maker", bob, "2026-01-01T00:00:00Z", "c-bob"});
+  tell("purchase", {"device", "maker", bob, "lamp", "2026-02-01T00:00:00Z", "c-sale"});
+  EXPECT_FALSE(device("device").permit);
+}
+
 TEST_F(Rules, DenyADeviceBoughtByTheBookOfAnotherMaker) {
   ann_trusts_the_maker();
   tell("trust", {"other", ann, "2026-01-01T00:00:00Z", "c-other"});

@@ -394,6 +394,7 @@ TEST_F(Trust, ARetractionIsForGood) {
   const auto retraction = say("ann-key", "Retraction", {trust});
   const auto second = say("ann-key", "Retraction", {retraction});
   EXPECT_FALSE(reaches_the_rules(trust));
+  EXPECT_EQ(status(second).state, ClaimState::refused);
   EXPECT_EQ(status(second).reason, "a retraction is for good");
 }
 
