@@ -40,63 +40,71 @@ double cpu_seconds() {
   return static_cast<double>(spent.tv_sec) + 1e-9 * static_cast<double>(spent.tv_nsec);
 }
 
-struct Run {
-  const net::Endpoint registrar;
-  const std::vector<brski::PledgeOptions>& devices;
-  const FlowOptions& options;
-  const steady_clock::time_point began = steady_clock::now();
-  std::atomic<std::size_t> next = 0;
-  std::vector<FlowResult> results;
+struct Device {
+  std::string serial_number;
+  std::unique_ptr<Pledge> pledge;
+  std::atomic<bool> busy = false;
 };
 
-void tell(const Run& run, const std::string& serial, const Result<NetworkCredential>& got, double seconds) {
-  if (!run.options.lines) return;
+struct Run {
+  net::Endpoint registrar;
+  FlowOptions options;
+  std::vector<std::unique_ptr<Device>> devices;
+  std::vector<FlowResult> results;
+  std::atomic<std::size_t> next = 0;
+  steady_clock::time_point began;
+};
+
+std::unique_ptr<Device> power_up(brski::PledgeOptions options, const FlowOptions& flow) {
+  auto device = std::make_unique<Device>();
+  device->serial_number = options.idevid.chain.front().subject_serial_number().value_or("");
+  options.limits.response = flow.response;
+  if (flow.lines) {
+    options.on_progress = [serial = device->serial_number](const brski::Progress& progress) {
+      if (progress.stage == "C.10" && progress.done) print_line({{"event", "voucher"}, {"serial", serial}});
+    };
+  }
+  device->pledge = need(Pledge::open(std::move(options)));
+  return device;
+}
+
+void tell(const Device& device, const Result<NetworkCredential>& got, double seconds) {
   if (got) {
     print_line({{"event", "ldevid"},
-                {"serial", serial},
+                {"serial", device.serial_number},
                 {"certificate", got->ldevid.serial_hex()},
                 {"voucher_sha256", hex(crypto::sha256(got->voucher))},
                 {"ms", seconds * 1000}});
   } else {
     print_line({{"event", "failed"},
-                {"serial", serial},
+                {"serial", device.serial_number},
                 {"code", std::string(got.error().code.name())},
                 {"error", brski::printable(got.error().message)},
                 {"ms", seconds * 1000}});
   }
 }
 
-brski::PledgeOptions options_of(const Run& run, std::size_t index, const std::string& serial) {
-  brski::PledgeOptions options = run.devices[index];
-  options.limits.response = run.options.response;
-  if (run.options.lines) {
-    options.on_progress = [serial](const brski::Progress& progress) {
-      if (progress.stage == "C.10" && progress.done) print_line({{"event", "voucher"}, {"serial", serial}});
-    };
-  }
-  return options;
-}
-
-// A device begins anew: state, nonce and TLS.
 net::awaitable<void> onboard(std::shared_ptr<Run> run, std::size_t index) {
-  const std::string serial = run->devices[index].idevid.chain.front().subject_serial_number().value_or("");
+  Device& device = *run->devices[index % run->devices.size()];
+  while (device.busy.exchange(true)) co_await net::sleep_for(std::chrono::milliseconds(1));
+  need(device.pledge->factory_reset());
   FlowResult& result = run->results[index];
-  for (;;) {
-    auto pledge = need(Pledge::open(options_of(*run, index, serial)));
+  for (bool again = true; again;) {
     const auto began = steady_clock::now();
     std::vector<net::Endpoint> candidates{run->registrar};
-    const auto got = co_await pledge->onboard(std::move(candidates));
+    const auto got = co_await device.pledge->onboard(std::move(candidates));
     result.seconds = seconds_since(began);
     result.enrolled = got.has_value();
     result.error = got ? "" : std::string(got.error().code.name()) + ": " + got.error().message;
-    tell(*run, serial, got, result.seconds);
-    if (got || steady_clock::now() - run->began >= run->options.retry_for) co_return;
-    co_await net::sleep_for(std::chrono::milliseconds(100));
+    if (run->options.lines) tell(device, got, result.seconds);
+    again = !got && steady_clock::now() - run->began < run->options.retry_for;
+    if (again) co_await net::sleep_for(std::chrono::milliseconds(100));
   }
+  device.busy = false;
 }
 
 net::awaitable<void> work(std::shared_ptr<Run> run, std::shared_ptr<std::promise<void>> done) {
-  for (std::size_t index = run->next++; index < run->devices.size(); index = run->next++) co_await onboard(run, index);
+  for (std::size_t flow = run->next++; flow < run->results.size(); flow = run->next++) co_await onboard(run, flow);
   done->set_value();
 }
 
@@ -121,13 +129,17 @@ double FlowResults::percentile_ms(double fraction) const {
   return times[std::clamp<std::size_t>(rank, 1, times.size()) - 1];
 }
 
-FlowResults run_flows(net::Runtime& runtime, const net::Endpoint& registrar,
-                      const std::vector<brski::PledgeOptions>& devices, const FlowOptions& options) {
-  auto run = std::make_shared<Run>(registrar, devices, options);
-  run->results.resize(devices.size());
+FlowResults run_flows(net::Runtime& runtime, const net::Endpoint& registrar, std::vector<brski::PledgeOptions> devices,
+                      std::size_t flows, const FlowOptions& options) {
+  auto run = std::make_shared<Run>();
+  run->registrar = registrar;
+  run->options = options;
+  for (brski::PledgeOptions& device : devices) run->devices.push_back(power_up(std::move(device), options));
+  run->results.resize(flows);
   const double cpu_began = cpu_seconds();
+  run->began = steady_clock::now();
   std::vector<std::future<void>> workers;
-  for (std::size_t i = 0; i < std::min(options.concurrent, devices.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(options.concurrent, flows); ++i) {
     auto done = std::make_shared<std::promise<void>>();
     workers.push_back(done->get_future());
     net::spawn_on_strand(runtime.executor(), [run, done]() { return work(run, done); }, "bench flow");

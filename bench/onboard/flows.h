@@ -33,9 +33,10 @@ struct FlowResults {
   double percentile_ms(double fraction) const;
 };
 
-// One flow for each device, at most `concurrent` at a time. Blocks; `runtime` must be running.
-FlowResults run_flows(net::Runtime& runtime, const net::Endpoint& registrar,
-                      const std::vector<brski::PledgeOptions>& devices, const FlowOptions& options);
+// Powers the devices up, starts the clock, and runs `flows` flows, at most `concurrent` at a time. With more flows than
+// devices each device is reset to factory state and onboards again. Blocks; `runtime` must be running.
+FlowResults run_flows(net::Runtime& runtime, const net::Endpoint& registrar, std::vector<brski::PledgeOptions> devices,
+                      std::size_t flows, const FlowOptions& options);
 
 // The devices in the subfolders of `folder`, as the factory leaves them: idevid.key, idevid.pem, masa-anchor.pem.
 std::vector<brski::PledgeOptions> read_devices(const std::filesystem::path& folder);
