@@ -18,14 +18,14 @@ class Failed(Exception):
 
 
 def wait_until(predicate, timeout, what, interval=0.01):
-    """The first true value of `predicate`, asked every `interval` seconds; Failed after `timeout`."""
+    """The first true value of `predicate`, asked every `interval` seconds; Failed after `timeout`, naming `what` (text or callable)."""
     deadline = time.monotonic() + timeout
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise Failed(f"waited {timeout} s in vain for {what}")
+            raise Failed(f"waited {timeout} s in vain for {what() if callable(what) else what}")
         time.sleep(interval)
 
 
@@ -76,7 +76,9 @@ class Role:
         found = []
         for line in lines:
             try:
-                found.append(json.loads(line))
+                event = json.loads(line)
+                event["id"] = event.get("id", "").replace("-", "_").replace(".", "_").upper()
+                found.append(event)
             except ValueError:
                 found.append({"text": line})
         return found
@@ -95,7 +97,7 @@ class Role:
                 raise Failed(f"{self.name} ended with {self.process.returncode} before {id}: {self.tail()}")
             return event
 
-        return wait_until(look, timeout, f"{id} {fields or ''} of {self.name} (its log ends: {self.tail(3)})")
+        return wait_until(look, timeout, lambda: f"{id} {fields or ''} of {self.name} (its log ends: {self.tail(3)})")
 
     def ready(self, timeout=15):
         self.wait_for("ROLE_READY", timeout)

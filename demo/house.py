@@ -46,7 +46,7 @@ class Device:
     def onboard_once(self, registrar, timeout=20):
         """Tries one registrar and ends; the CompletedProcess."""
         return self.place.run([self.house.program, "pledge", "--json", "--state", self.folder, "--clock",
-                               "--registrar", registrar, "--patience-seconds", "1"], check=False, timeout=timeout)
+                               "--registrar", registrar, "--once"], check=False, timeout=timeout)
 
     def step(self, stage, timeout=15):
         return self.program.wait_for("ROAD_STEP", timeout, stage=stage)
@@ -70,6 +70,11 @@ class House(Domain):
                 address = self.lab.maker_address(self.lab.makers.index(name))
             self.places[name] = Place(name, address, ["ip", "netns", "exec", self.lab.ns(name)], self.lab.environment(name))
         return self.places[name]
+
+    def link_local(self, name, interface="eth0"):
+        """The IPv6 link-local address of a namespace's interface, which mDNS also announces."""
+        shown = self.lab.run(name, ["ip", "-6", "-j", "addr", "show", "dev", interface, "scope", "link"]).stdout
+        return json.loads(shown)[0]["addr_info"][0]["local"]
 
     def build_makers(self, makers):
         """makers: [(name, title)], each with its MASA in a namespace of its own, started and ready."""
@@ -102,6 +107,7 @@ class House(Domain):
                 "--radius-certificate", parts["radius"], "--domain-ca", self.domain_ca,
                 "--registrar", f"{REGISTRAR_ADDRESS}:{PORTS[2]}", "--health-port", health_port,
                 "--onboarding-service", f"{REGISTRAR_ADDRESS}:{PORTS[0]}",
+                "--onboarding-service", f"[{self.link_local('registrar')}]:{PORTS[0]}",
                 "--run-directory", self.lab.directory / f"r{name}"]
         for interface in self.lab.ports if interfaces is None else interfaces:
             argv += ["--interface", interface]
@@ -127,7 +133,7 @@ class House(Domain):
 
     def wait_for_router(self, name="router", timeout=15):
         """Until the router is in step with the registrar."""
-        self.registrar.wait_for("ASSURANCE_ROUTER_SYNCED", timeout, router=self.routers[name]["did"])
+        self.routers[name]["role"].wait_for("ROUTER_SYNCED", timeout)
 
     def device(self, maker, serial, socket, **more):
         device = Device(self, self.makers[maker], serial, socket, **more)

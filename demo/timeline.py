@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import sys
 import textwrap
@@ -30,6 +31,11 @@ class Timeline:
 
     def _paint(self, code, text):
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+    @staticmethod
+    def _shortened(text):
+        """Names of keys are long; people recognise them by their ends. report.json keeps them whole."""
+        return re.sub(r"did:key:(\w{6})\w{16,}(\w{4})", r"did:key:\1…\2", text)
 
     def _say(self, text=""):
         if not self.quiet:
@@ -70,7 +76,7 @@ class Timeline:
         head = f"  {now - self.started:6.2f} s  {self._paint(colour, mark)} {stage:<4} {STAGES.get(letter, ''):<10} "
         indent = 28
         tail = "" if ms is None else f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
-        lines = textwrap.wrap(what, self.width - indent - 10) or [""]
+        lines = textwrap.wrap(self._shortened(what), self.width - indent - 10) or [""]
         self._say(head + f"{lines[0]:<{self.width - indent - 10}} {self._paint('2', f'{tail:>8}')}")
         for line in lines[1:]:
             self._say(" " * indent + line)

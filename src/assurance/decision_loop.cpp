@@ -318,7 +318,10 @@ net::awaitable<void> DecisionLoopImpl::carry_out(std::vector<Standing> taken) {
     const auto& decision = standing.decision;
     count_decision(decision.answer);
     log::info("DECISION", decision.answer == Answer::permit ? "a device is permitted" : "a device is denied",
-              {{"device", decision.device}, {"number", std::to_string(decision.number)}, {"reason", decision.reason}});
+              {{"device", decision.device},
+               {"answer", decision.answer == Answer::permit ? "permit" : "deny"},
+               {"number", std::to_string(decision.number)},
+               {"reason", decision.reason}});
     listeners_.call(decision);
   }
 }

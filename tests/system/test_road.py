@@ -36,8 +36,8 @@ class TheRoad(unittest.TestCase):
             house.say(cls.ann, f"Trust({cls.ann.mail}, {house.makers[maker].did})")
         house.say(cls.ann, f"Trust({cls.ann.mail}, {cls.acme.did})")
         sales = house.folder / "people" / "bolt-sales.key"
-        house.say(cls.ann, f"ManufacturerKey({house.makers['bolt'].did}, {house.make_key(sales)}, sales)")
-        house.submit(house.sign(f"Purchase({cls.bolt.did}, {cls.ann.mail}, urn:bolt:lamp)", sales, "purchase"))
+        house.say(cls.ann, f"ManufacturerKey({house.makers['bolt'].did}, {house.make_key(sales)}, purchase)")
+        house.submit(house.sign(f"Purchase({cls.bolt.did}, {cls.ann.mail}, urn:bolt:lamp)", sales, "purchase"), check=False)
         for socket in ("device1", "device2", "device3"):
             cls.lab.start_avahi(socket)
             cls.lab.dhcp(socket)
@@ -189,12 +189,6 @@ class TheRoad(unittest.TestCase):
     # ----- routers, restarts
 
     def test_40_a_router_of_another_owner_is_refused(self):
-        parts = self.house.routers
-        self.house.registrar.stop()
-        self.house.prepare_router(owner=self.house.bob, name="bobs-router", place="target")
-        self.house.registrar.start().ready()
-        self.house.wait_for_router()
-        self.assertIn("bobs-router", parts)
         refusals.strangers_router(self.house)
 
     def test_41_a_decision_taken_while_the_router_was_away_reaches_it_when_it_is_back(self):

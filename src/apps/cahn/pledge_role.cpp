@@ -31,6 +31,7 @@ struct PledgeSettings {
     role.add("radius-name", radius_name, "DNS name of the RADIUS server (default: radius.<network>)");
     role.add("clock", has_clock, "The device can trust its clock (RFC 8995 2.6.1)");
     role.add("patience-seconds", patience, "How long to look for a network before giving up; 0: for ever");
+    role.add("once", once, "Try each registrar there is now once, then give up");
     role.add("run-directory", run_directory, "Folder for wpa_supplicant (default: STATE/run)");
   }
 
@@ -39,26 +40,27 @@ struct PledgeSettings {
   std::string interface, radius_name, run_directory;
   bool has_clock = false;
   std::uint32_t patience = 0;
+  bool once = false;
 };
 
 struct Device {
-  StateDirectory state;
+  std::filesystem::path state;  // locked by the pledge
   std::unique_ptr<brski::Pledge> pledge;
   std::string serial_number;
 };
 
 Result<Device> open_device(const PledgeSettings& settings) {
-  CAHN_TRY(auto state, StateDirectory::open(settings.role.state()));
+  const std::filesystem::path& state = settings.role.state();
   brski::PledgeOptions options;
   CAHN_TRY(options.idevid,
            read_identity(state / factory::device_certificate_file, (state / factory::device_key_file).string()));
   CAHN_TRY(options.masa_anchors, read_anchors({(state / factory::device_anchor_file).string()}));
   if (settings.has_clock) options.clock = &system_clock();
-  options.state = state.path();
+  options.state = state;
   options.on_progress = log_progress;
   const std::string serial = options.idevid.chain.front().subject_serial_number().value_or("");
   CAHN_TRY(auto pledge, brski::Pledge::open(std::move(options)));
-  return Device{std::move(state), std::move(pledge), serial};
+  return Device{state, std::move(pledge), serial};
 }
 
 using Credential = Result<brski::NetworkCredential>;
@@ -83,7 +85,8 @@ Result<void> look_around(const PledgeSettings& settings, discovery::Candidates& 
   }
   if (!settings.registrars.empty()) return {};
   const auto started = std::chrono::steady_clock::now();
-  const auto found = discovery::browse(discovery::registrar_service, std::chrono::seconds(3));
+  // Two answers: a registrar has an IPv4 and an IPv6 address, and the network may pass only one of them.
+  const auto found = discovery::browse(discovery::registrar_service, std::chrono::seconds(2), 2);
   if (!found) {
     log::info("NO_REGISTRAR_FOUND", "no registrar is announced here: " + found.error().message);
     return {};
@@ -122,7 +125,7 @@ Result<void> onboard(net::Runtime& runtime, const PledgeSettings& settings, Devi
       candidates.failed(*candidate);
       if (asked_to_stop) break;
     }
-    if (settings.patience > 0 && std::chrono::steady_clock::now() >= give_up) return std::unexpected(last);
+    if (settings.once || (settings.patience > 0 && std::chrono::steady_clock::now() >= give_up)) return std::unexpected(last);
     wait_a_little(std::chrono::milliseconds(1000));
   }
   return {};

@@ -95,7 +95,6 @@ struct RunningRegistrar {
   std::unique_ptr<brski::Registrar> registrar;
   std::unique_ptr<assurance::DecisionLoop> loop;
   std::unique_ptr<assurance::CommandServer> commands;
-  std::shared_ptr<void> decision_log;
   std::unique_ptr<discovery::Announcement> announcement;
   Servers servers;
 };
@@ -129,21 +128,10 @@ Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& sett
   return {};
 }
 
-void log_decision(const assurance::Decision& decision) {
-  std::string claims;
-  for (const std::string& claim : decision.claims) claims += (claims.empty() ? "" : " ") + claim;
-  log::info("DECISION", decision.reason,
-            {{"device", decision.device},
-             {"answer", decision.answer == assurance::Answer::permit ? "permit" : "deny"},
-             {"number", std::to_string(decision.number)},
-             {"claims", claims}});
-}
-
 Result<void> open_assurance(RunningRegistrar& running, const RegistrarSettings& settings) {
   CAHN_TRY(running.loop, assurance::DecisionLoop::open(running.runtime.executor(), *running.node, *running.registry,
                                                        *running.parts->ca, *running.parts->store, system_clock(),
                                                        {.network = settings.network, .segment = {}}));
-  running.decision_log = running.loop->on_decision(log_decision);
   CAHN_TRY(const Bytes ownership, read_file(settings.ownership));
   CAHN_TRY(const Bytes commander, read_file(settings.command_ownership));
   assurance::CommandServerOptions options;
