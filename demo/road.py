@@ -5,6 +5,7 @@ Needs root (network namespaces). Writes report.json and the logs to --out. Ends 
 """
 
 import argparse
+import concurrent.futures
 import datetime
 import os
 import pathlib
@@ -135,6 +136,7 @@ class Story:
 
     def late_refusals(self):
         line = self.line
+        self.slow = concurrent.futures.ThreadPoolExecutor(1).submit(self.timed, lambda: refusals.slow_sender(self.house))
         line.chapter("What even a welcome device may not do")
         self.refuse("D.4", refusals.csr_for_a_ca, self.first)
         self.refuse("D.4", refusals.csr_for_another_subject, self.first)
@@ -225,6 +227,9 @@ class Story:
         self.line.chapter("Hostile bytes; after each, the registrar is asked whether it is well")
         for attempt in (refusals.truncated_body, refusals.not_der, refusals.hundred_megabytes, refusals.deep_json, refusals.not_http):
             self.refuse("C.2", attempt)
+        (what, reason), ms = self.slow.result(50)  # it began a while ago; everybody else was served meanwhile
+        self.refused += 1
+        self.line.refusal("C.2", what, reason, ms, {"attempt": "slow_sender"})
 
     def tell(self):
         self.prologue()
