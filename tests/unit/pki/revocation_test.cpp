@@ -84,6 +84,16 @@ TEST_F(Revoking, ReplacesAHoldByKeyCompromiseForGood) {
   EXPECT_FALSE(release(leaf.serial_hex()).has_value());
 }
 
+TEST_F(Revoking, ReplacesAHoldByAnyReasonForGood) {
+  for (const auto reason : {RevocationReason::unspecified, RevocationReason::superseded, RevocationReason::cessation}) {
+    const auto leaf = issue_ldevid();
+    ASSERT_TRUE(revoke(leaf.serial_hex(), RevocationReason::certificate_hold).has_value());
+    ASSERT_TRUE(revoke(leaf.serial_hex(), reason).has_value());
+    EXPECT_EQ(ca_->revocation(leaf.serial_hex()), reason);
+    EXPECT_FALSE(release(leaf.serial_hex()).has_value());
+  }
+}
+
 TEST_F(Revoking, DoesNotTurnARevocationForGoodIntoAHold) {
   const auto leaf = issue_ldevid();
   ASSERT_TRUE(revoke(leaf.serial_hex(), RevocationReason::superseded).has_value());
