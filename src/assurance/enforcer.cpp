@@ -38,7 +38,9 @@ void Enforcer::apply(Access access, std::chrono::seconds lease, Done done) {
 
 void Enforcer::cut(std::string device, Done done) { enqueue(device, {Action::cut, {}, std::move(done)}); }
 
-void Enforcer::invite(std::string device) { enqueue(device, {Action::invite, {}, {}}); }
+void Enforcer::invite(std::string device) {
+  if (!lapsed_) enqueue(device, {Action::invite, {}, {}});  // else everybody is, when the lease is noticed
+}
 
 bool Enforcer::must_be_out(const std::string& device) const {
   const auto access = table_.find(device);
