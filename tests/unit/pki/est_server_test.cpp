@@ -55,7 +55,7 @@ TEST_F(Est, EnrolsADeviceAndRecordsItBeforeItAnswers) {
   const auto certificate = value_of(enrol(device("SN-1"), csr.der()));
   EXPECT_EQ(certificate.public_key(), csr.public_key());
   EXPECT_EQ(certificate.subject_serial_number(), "SN-1");
-  EXPECT_EQ(authority_.recorded, Chain{certificate});
+  EXPECT_EQ(authority_.recorded(), Chain{certificate});
   EXPECT_EQ(authority_.renewals, 0);
   EXPECT_TRUE(value_of(ca_->find(certificate.serial_hex())).has_value());
 }
@@ -177,7 +177,7 @@ TEST_F(Est, RefusesARequestForMoreThanWasGranted) {
     EXPECT_EQ(response.status, 403) << words;
     EXPECT_NE(as_text(response.body).find(words), std::string_view::npos) << to_string(response.body);
   }
-  EXPECT_TRUE(authority_.recorded.empty());
+  EXPECT_TRUE(authority_.recorded().empty());
   still_serves();
 }
 

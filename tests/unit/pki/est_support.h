@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,16 +34,24 @@ class Authority final : public EnrolmentAuthority {
   }
   net::awaitable<Result<void>> enrolled(Chain, crypto::Certificate issued, bool renewal) override {
     if (cannot_record) co_return fail(store::StoreError::unavailable, "secret detail of the disk");
-    recorded.push_back(issued);
     renewals += renewal;
+    const std::lock_guard lock(mutex_);
+    recorded_.push_back(issued);
     co_return Result<void>();
   }
 
   std::optional<Error> refusal;
   bool cannot_record = false;
   std::atomic<int> asked = 0;
-  int renewals = 0;
-  Chain recorded;
+  std::atomic<int> renewals = 0;
+  Chain recorded() const {
+    const std::lock_guard lock(mutex_);
+    return recorded_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Chain recorded_;
 };
 
 class EstTest : public CaTest {
