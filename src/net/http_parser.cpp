@@ -148,9 +148,15 @@ std::optional<ParseFault> take_header(Parser& parser, ByteView header) {
   return std::nullopt;
 }
 
+// The shortest end of a chunked body, "0 CRLF CRLF". Beast asserts (1.81, parse_chunk_header) that it is shown no less
+// of a last chunk whose beginning it has seen; as at least this much is still to come until the message is done,
+// waiting for it loses nothing.
+constexpr std::size_t last_chunk = 5;
+
 template <typename Parser>
 std::optional<ParseFault> take_body(Parser& parser, ByteView& data) {
   while (!data.empty() && !parser.is_done()) {
+    if (parser.chunked() && data.size() < last_chunk) break;
     error_code ec;
     const auto used = parser.put(boost::asio::const_buffer(data.data(), data.size()), ec);
     data = data.subspan(used);

@@ -40,7 +40,13 @@ bool looks_numeric(std::string_view text) {
   return std::ranges::all_of(last, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// The address parsers below read C strings: a NUL would hide what follows it.
+bool has_only(std::string_view text, std::string_view characters) {
+  return text.find_first_not_of(characters) == std::string_view::npos;
+}
+
 bool is_ipv4(std::string_view text) {
+  if (!has_only(text, "0123456789.")) return false;
   boost::system::error_code bad;
   boost::asio::ip::make_address_v4(std::string(text), bad);
   return !bad;
@@ -58,7 +64,7 @@ bool is_ipv6(std::string_view text) {
     if (!zone_ok) return false;
   }
   const auto bare = text.substr(0, percent);
-  if (bare.find(':') == std::string_view::npos) return false;
+  if (bare.find(':') == std::string_view::npos || !has_only(bare, "0123456789abcdefABCDEF:.")) return false;
   boost::system::error_code bad;
   boost::asio::ip::make_address_v6(std::string(bare), bad);
   return !bad;

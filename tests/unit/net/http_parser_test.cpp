@@ -57,6 +57,15 @@ TEST(RequestParserTest, ReadsTheSameHoweverTheOctetsAreCut) {
   }
 }
 
+TEST(RequestParserTest, ReadsAnEmptyChunkedBodyThatTrickles) {
+  // An assertion of Beast's once ended the process here.
+  const std::string text = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  for (std::size_t step = 1; step <= text.size(); ++step) {
+    HttpRequest request;
+    EXPECT_EQ(read_in_steps(text, step, request), 0) << step;
+  }
+}
+
 TEST(RequestParserTest, NeedsTheWholeMessage) {
   const std::string text = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
   HttpRequest request;

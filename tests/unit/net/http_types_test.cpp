@@ -39,6 +39,8 @@ TEST(EndpointTest, RefusesWhatIsNeither) {
   EXPECT_FALSE(parse_endpoint(std::string(254, 'a'), 443).has_value());
   EXPECT_FALSE(parse_endpoint(std::string(64, 'a') + ".example", 443).has_value());
   EXPECT_FALSE(parse_endpoint(std::string_view("a\0b", 3), 443).has_value());
+  EXPECT_FALSE(parse_endpoint(std::string_view("::1\0x", 5), 443).has_value());
+  EXPECT_FALSE(parse_endpoint(std::string_view("192.0.2.1\0x", 11), 443).has_value());
   EXPECT_FALSE(parse_endpoint("host", 0).has_value()) << "a port must come from somewhere";
 }
 
