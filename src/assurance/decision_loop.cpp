@@ -91,6 +91,8 @@ class DecisionLoopImpl : public std::enable_shared_from_this<DecisionLoopImpl> {
 
   Result<void> load();
   void run(AccessSink& routers);
+  void look_at(const std::string& device);  // and then
+  void schedule();
   net::awaitable<void> stop();
   void forsake() { stopping_ = true; }
 
@@ -108,9 +110,7 @@ class DecisionLoopImpl : public std::enable_shared_from_this<DecisionLoopImpl> {
   }
 
  private:
-  void look_at(const std::string& device);
   void look_at_all();
-  void schedule();
   net::awaitable<void> decide_pending();
   std::vector<Standing> decide(const std::set<std::string>& devices);
   std::optional<Standing> decide_one(const cascade::Snapshot& snapshot, const std::string& device,
@@ -393,6 +393,10 @@ class DecisionLoopHandle final : public DecisionLoop {
   std::vector<Access> state() const override { return impl_->state(); }
   std::uint64_t last_number() const override { return impl_->last_number(); }
   void run(AccessSink& routers) override { impl_->run(routers); }
+  void look_at(const std::string& device) override {
+    impl_->look_at(device);
+    impl_->schedule();
+  }
   net::awaitable<void> stop() override { return impl_->stop(); }
   std::optional<Decision> current(const std::string& device) const override { return impl_->current(device); }
   std::vector<Decision> all_current() const override { return impl_->all_current(); }

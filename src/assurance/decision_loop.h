@@ -52,6 +52,8 @@ class DecisionLoop {
   virtual std::uint64_t last_number() const = 0;
   // Compares all verdicts with the last decisions, then follows the events. Once.
   virtual void run(AccessSink& routers) = 0;
+  // Looks at one device again now: for what no event tells of, such as an LDevID that was revoked for good.
+  virtual void look_at(const std::string& device) = 0;
   // Takes no further decision; completes when the last one is carried out.
   virtual net::awaitable<void> stop() = 0;
 

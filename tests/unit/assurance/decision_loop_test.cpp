@@ -32,6 +32,32 @@ class FakeSink final : public AccessSink {
   std::vector<Access> published_;
 };
 
+// A store whose disk is full when the test says so.
+class FailingStore final : public store::Store {
+ public:
+  explicit FailingStore(std::unique_ptr<store::Store> real) : real_(std::move(real)) {}
+  void commit(store::Batch batch, std::function<void(Result<store::Committed>)> done) override {
+    if (!full) return real_->commit(std::move(batch), std::move(done));
+    std::thread([done = std::move(done)] { done(fail(store::StoreError::unavailable, "the disk is full")); }).detach();
+  }
+  Result<std::vector<store::Event>> read(store::Position from, std::size_t limit) const override {
+    return real_->read(from, limit);
+  }
+  store::Position last_position() const override { return real_->last_position(); }
+  std::shared_ptr<void> follow(std::function<void()> wake) override { return real_->follow(std::move(wake)); }
+  Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) const override {
+    return real_->get(table, key);
+  }
+  Result<std::vector<std::pair<std::string, Bytes>>> scan(std::string_view table, std::string_view prefix,
+                                                          std::size_t limit, std::string_view after) const override {
+    return real_->scan(table, prefix, limit, after);
+  }
+  std::atomic<bool> full = false;
+
+ private:
+  const std::unique_ptr<store::Store> real_;
+};
+
 // The claim node is a fake; store, registry and CA are the real ones.
 class DecisionLoopTest : public testing::Test {
  protected:
@@ -260,6 +286,36 @@ TEST_F(DecisionLoopTest, ListenersHearOfADecisionAfterTheRouters) {
   node_.set(did_, yes_);
   ASSERT_TRUE(eventually([&] { return sent_before != 99; }));
   EXPECT_EQ(sent_before, 2U);
+}
+
+// Fail closed: a full disk must not keep a device on the network, nor let one in unlogged.
+TEST_F(DecisionLoopTest, WithoutALogDenialsAreCarriedOutAndPermitsAreNot) {
+  auto failing = std::make_unique<FailingStore>(std::move(store_));
+  FailingStore& disk = *failing;
+  store_ = std::move(failing);
+  registry_ = must(pki::DeviceRegistry::open(*store_));
+  const auto other = pki_.device("SN-2");
+  enrol(device_);
+  enrol(other);
+  start(milliseconds(20));
+  node_.set(did_, yes_);
+  node_.set(test::did_of(other), no_);
+  ASSERT_TRUE(
+      eventually([&] { return answer() == Answer::permit && loop_->current(test::did_of(other)).has_value(); }));
+  disk.full = true;
+  node_.set(did_, no_);
+  node_.set(test::did_of(other), yes_);
+  ASSERT_TRUE(eventually([&] { return answer() == Answer::deny; }));
+  EXPECT_EQ(sink_.published().back().device, did_);
+  EXPECT_TRUE(stays([&] { return loop_->current(test::did_of(other))->answer == Answer::deny; }));
+  disk.full = false;
+  ASSERT_TRUE(eventually([&] { return loop_->current(test::did_of(other))->answer == Answer::permit; }));
+  // The denial is logged belatedly.
+  ASSERT_TRUE(eventually([&] {
+    const auto history = must(loop_->history(0, 10'000)).decisions;
+    return std::ranges::any_of(history,
+                               [&](const Decision& d) { return d.device == did_ && d.answer == Answer::deny; });
+  }));
 }
 
 TEST(ADecision, IsReadAsWritten) {
