@@ -106,16 +106,26 @@ boost::asio::awaitable<Result<AdmissionAnswer>> ScriptedAdmission::decide(Admiss
   co_return answer;
 }
 
-Site::Site(net::Runtime& runtime, const crypto::TlsIdentity& identity, net::Router router, const std::string& name)
-    : runtime_(runtime) {
+namespace {
+
+crypto::TlsContext server_context(const crypto::TlsIdentity& identity) {
   crypto::TlsServerOptions tls;
   tls.identity = identity;
+  return need(crypto::TlsContext::server(tls));
+}
+
+}  // namespace
+
+Site::Site(net::Runtime& runtime, const crypto::TlsIdentity& identity, net::Router router, const std::string& name)
+    : runtime_(runtime) {
   net::ServerOptions options;
   options.name = name;
   options.address = "127.0.0.1";
-  options.tls = need(crypto::TlsContext::server(tls));
+  options.tls = server_context(identity);
   server_ = need(net::HttpServer::start(runtime.executor(), std::move(options), std::move(router)));
 }
+
+void Site::show(const crypto::TlsIdentity& identity) { server_->replace_tls(server_context(identity)); }
 
 Site::~Site() {
   net::run_blocking<void>(runtime_, [this]() { return server_->stop(std::chrono::milliseconds(500)); });

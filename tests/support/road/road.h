@@ -94,6 +94,8 @@ class Site {
  public:
   Site(net::Runtime&, const crypto::TlsIdentity&, net::Router, const std::string& name);
   ~Site();
+  // New connections get this identity.
+  void show(const crypto::TlsIdentity&);
   net::Endpoint endpoint() const { return {"127.0.0.1", server_->port()}; }
   std::string authority() const { return endpoint().authority(); }
 

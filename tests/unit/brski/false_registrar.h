@@ -45,6 +45,9 @@ class FalseRegistrar {
   net::Endpoint endpoint() const { return site_->endpoint(); }
   const Party& domain() const { return domain_; }
 
+  // New connections see another certificate of the same domain.
+  void change_certificate() { site_->show(registrar_identity()); }
+
   // How vouchers are answered; by default rightly.
   void answer_vouchers(VoucherAnswer answer) { voucher_answer_ = std::move(answer); }
   // How issued certificates differ from right ones.

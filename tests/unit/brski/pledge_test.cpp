@@ -263,6 +263,22 @@ TEST_F(APledge, ComesBackOverANewConnectionWhenTheRegistrarClosedTheOneThatWaite
   EXPECT_NE(requests[0].session, requests[1].session);
 }
 
+// RFC 8995 5: over another connection the registrar shows the very certificates it showed before.
+TEST_F(APledge, BreaksOffWhenAnotherRegistrarAnswersAfterAWait) {
+  registrar_.answer_vouchers([&](const auto&) {
+    registrar_.change_certificate();
+    auto later = come_back_later(std::chrono::seconds(1));
+    later.close = true;
+    return later;
+  });
+  PledgeOptions patient = options();
+  patient.longest_pause = std::chrono::milliseconds(20);
+  const auto got = onboard(patient);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, BrskiError::not_the_registrar) << got.error().message;
+  EXPECT_EQ(registrar_.seen(path_request_voucher).size(), 1u) << "the request is not for another's eyes";
+}
+
 TEST_F(APledge, TriesTheNextCandidateWithANonceOfItsOwn) {
   FalseRegistrar second(runtime_, maker_);
   std::set<std::string> nonces;

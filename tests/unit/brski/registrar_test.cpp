@@ -158,6 +158,12 @@ TEST_F(ARegistrar, RefusesAnIDevIDWithoutSerialNumber) {
   expect_refused(403, device.idevid, signed_pledge_request(device, own()), "serialNumber");
 }
 
+TEST_F(ARegistrar, RefusesACAsCertificateInPlaceOfAnIDevID) {
+  const Device device =
+      test::make_device(road_.maker(), "1", road_.masa_authority(), [](auto& spec) { spec.ca = true; });
+  expect_refused(403, device.idevid, signed_pledge_request(device, own()), "CA's certificate");
+}
+
 TEST_F(ARegistrar, RefusesARequestSignedByAnotherThanTheTlsClient) {
   const Device other = road_.born("2");
   expect_refused(403, other.idevid, signed_pledge_request(device_, own()), "not signed by");
