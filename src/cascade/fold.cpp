@@ -32,18 +32,6 @@ void log_unreadable(const store::Event& event) {
              {{"type", event.type}, {"position", std::to_string(event.position)}});
 }
 
-// Rules that fail to answer deny (fail closed), and are asked again when a fact changes.
-Verdict verdict_of(Result<Verdict> answer, const std::string& did, std::set<std::string>& undecided) {
-  if (answer) {
-    undecided.erase(did);
-    return *std::move(answer);
-  }
-  undecided.insert(did);
-  log::error("CASCADE_RULES_FAILED", "the rules gave no answer, which denies",
-             {{"about", did}, {"why", answer.error().message}});
-  return {false, "the rules gave no answer: " + answer.error().message, {}};
-}
-
 }  // namespace
 
 Result<Bytes> to_payload(const Observation& seen) {
@@ -224,8 +212,7 @@ void Fold::tell_rules(Folding& folding) {
   for (const auto& change : folding.facts) {
     auto touched = rules_->apply(change);
     if (!touched) {
-      log::error("CASCADE_FACT_LOST", "the rules could not take in a change of a fact",
-                 {{"fact", change.fact.name}, {"why", touched.error().message}});
+      lose_fact(change.fact, touched.error(), folding);
       continue;
     }
     folding.makers.insert(touched->makers.begin(), touched->makers.end());
@@ -241,6 +228,28 @@ void Fold::tell_rules(Folding& folding) {
     folding.devices.insert(undecided_devices_.begin(), undecided_devices_.end());
   }
   folding.facts.clear();
+}
+
+void Fold::lose_fact(const Fact& fact, const Error& why, Folding& folding) {
+  log::error("CASCADE_FACT_LOST",
+             "the rules could not take in a change of a fact, so everything is denied until a restart",
+             {{"fact", fact.name}, {"why", why.message}});
+  fact_lost_ = true;
+  decisions_.makers.for_each([&](const std::string& did, const Verdict&) { folding.makers.insert(did); });
+  decisions_.devices.for_each([&](const std::string& did, const Verdict&) { folding.devices.insert(did); });
+}
+
+// Rules that fail to answer deny (fail closed), and are asked again when a fact changes.
+Verdict Fold::verdict_of(Result<Verdict> answer, const std::string& did, std::set<std::string>& undecided) const {
+  if (fact_lost_) return {false, "the rules lost a fact; the node must be started again", {}};
+  if (answer) {
+    undecided.erase(did);
+    return *std::move(answer);
+  }
+  undecided.insert(did);
+  log::error("CASCADE_RULES_FAILED", "the rules gave no answer, which denies",
+             {{"about", did}, {"why", answer.error().message}});
+  return {false, "the rules gave no answer: " + answer.error().message, {}};
 }
 
 void Fold::decide(Folding& folding, store::Position position) {

@@ -63,6 +63,8 @@ class Fold {
   void fold_event(const store::Event&, const std::optional<Intake::Taken>&, Folding&);
   void fold_claim(const store::Event&, const Intake::Taken&, Folding&);
   void tell_rules(Folding&);
+  void lose_fact(const Fact&, const Error&, Folding&);
+  Verdict verdict_of(Result<Verdict>, const std::string& did, std::set<std::string>& undecided) const;
   void decide(Folding&, store::Position);
   void decide_device(const std::string& did, Folding&, store::Position);
   void publish(Folding&);
@@ -81,6 +83,7 @@ class Fold {
   std::unique_ptr<RuleEngine> rules_;
   Decisions decisions_;
   std::set<std::string> undecided_makers_, undecided_devices_;  // asked again at every change
+  bool fact_lost_ = false;  // the rules no longer rest on the log: everything is denied until the node starts again
   store::Position next_ = 1;
   std::shared_ptr<std::atomic<bool>> clock_is_written_ = std::make_shared<std::atomic<bool>>(false);
 

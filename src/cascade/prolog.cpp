@@ -144,7 +144,8 @@ constexpr const char* loader =
 
 bool initialise() {
   // --no-signals leaves SIGTERM and SIGHUP to the role; the stack limit is that of threads which ask for none.
-  static char arguments[][24] = {"cahn", "-q", "--no-tty", "--no-signals", "--stack-limit=64m", "-f", "none"};
+  static char arguments[][24] = {"cahn",       "-q", "--no-tty", "--no-signals", "--stack-limit=64m",
+                                 "--no-packs", "-f", "none"};
   static char* argv[std::size(arguments) + 1] = {};
   for (std::size_t i = 0; i < std::size(arguments); ++i) argv[i] = arguments[i];
   if (!PL_initialise(static_cast<int>(std::size(arguments)), argv)) return false;

@@ -182,6 +182,14 @@ TEST_F(Trust, AClaimIsLookedAtAgainWhenItsSubjectTurnsOutToBeADevice) {
   EXPECT_EQ(status(claim).reason, "bob@example.org lacks the right connect-devices");
 }
 
+TEST_F(Trust, AClaimIsLookedAtAgainWhenItsSubjectTurnsOutToBeAMaker) {
+  say("ann-key", "UserRight", {bob, "connect-devices"});
+  const auto claim = say("bob-key", "Trust", {bob, "maker"});
+  EXPECT_EQ(status(claim).state, ClaimState::accepted);
+  see("device", "maker");
+  EXPECT_EQ(status(claim).state, ClaimState::refused);
+}
+
 TEST_F(Trust, ARightArrivingLaterLetsTheClaimCount) {
   const auto claim = say("bob-key", "Trust", {bob, "thing"});
   say("ann-key", "UserRight", {bob, "connect-devices"});
@@ -338,6 +346,7 @@ TEST_F(Trust, TimeNeverGoesBack) {
   at(morning + hours(2));
   at(morning);
   EXPECT_FALSE(reaches_the_rules(claim));
+  EXPECT_FALSE(reaches_the_rules(say("ann-key", "Trust", {ann, "device2"}, {morning, morning + hours(1)})));
 }
 
 TEST_F(Trust, AStrangersClaimDoesNotMakeTheLogGrowWithTheClock) {
@@ -386,6 +395,15 @@ TEST_F(Trust, ARetractionMayComeBeforeTheBindingThatShowsItIsOfTheSamePerson) {
   say("ann-phone", "Retraction", {trust});
   EXPECT_TRUE(reaches_the_rules(trust));
   say("service", "KeyBinding", {ann, "ann-phone"});
+  EXPECT_FALSE(reaches_the_rules(trust));
+}
+
+TEST_F(Trust, ARetractionOfTomorrowTakesNothingBackToday) {
+  const auto trust = say("ann-key", "Trust", {ann, "device"});
+  const auto retraction = say("ann-key", "Retraction", {trust}, {morning + hours(24)});
+  EXPECT_TRUE(reaches_the_rules(trust));
+  EXPECT_EQ(status(retraction).reason, "not valid before 2026-03-02T08:00:00Z");
+  at(engine_.next_edge().value());
   EXPECT_FALSE(reaches_the_rules(trust));
 }
 
@@ -479,6 +497,17 @@ TEST_F(Trust, APurchaseSignedByAKeyThatSellsForTheMakerNamesThatKeysCredential) 
   EXPECT_TRUE(facts_.contains("rests_on " + sale + " " + key));
   say("maker", "Retraction", {key});
   EXPECT_FALSE(reaches_the_rules(sale));
+}
+
+TEST_F(Trust, APurchaseRestsOnAnotherCredentialOfItsKeyWhenTheFirstFalls) {
+  see("device", "maker");
+  const auto first = say("maker", "ManufacturerKey", {"maker", "sales-key", "purchase"});
+  const auto second = say("ann-key", "ManufacturerKey", {"maker", "sales-key", "purchase"});
+  const auto sale = say("sales-key", "Purchase", {"device", ann, "lamp"});
+  ASSERT_TRUE(facts_.contains("rests_on " + sale + " " + first));
+  say("maker", "Retraction", {first});
+  EXPECT_FALSE(facts_.contains("rests_on " + sale + " " + first));
+  EXPECT_TRUE(facts_.contains("rests_on " + sale + " " + second));
 }
 
 TEST_F(Trust, AKeyForAnotherRoleDoesNotSell) {
