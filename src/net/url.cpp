@@ -59,8 +59,7 @@ bool is_ipv6(std::string_view text) {
     const auto zone = text.substr(percent + 1);
     const bool zone_ok =
         !zone.empty() && zone.size() < 16 &&
-        std::ranges::all_of(
-            zone, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.' || c == '@'; });
+        std::ranges::all_of(zone, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
     if (!zone_ok) return false;
   }
   const auto bare = text.substr(0, percent);

@@ -78,7 +78,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ByteView octets(data, size);
   const auto whole = read(octets, 1 << 20);
   for (const std::size_t step : {1, 7, 100}) {
-    if (!(read(octets, step) == whole)) std::abort();
+    const auto cut = read(octets, step);
+    // Of a message that ends too early one reader may still wait where the other already knows that it is broken.
+    const bool neither_took_it = cut.status != 0 && whole.status != 0;
+    const bool one_waits = cut.status == -1 || whole.status == -1;
+    if (!(cut == whole) && !(neither_took_it && one_waits)) std::abort();
   }
   if (whole.status != 0) return 0;
   const auto match = table.find(whole.method, whole.path);
