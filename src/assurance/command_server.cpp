@@ -96,7 +96,6 @@ class CommandServerImpl : public std::enable_shared_from_this<CommandServerImpl>
   std::map<std::uint64_t, std::string> device_of_number_;  // of the last Access of each device
   std::uint64_t number_;
   std::set<Peer> peers_;
-  std::size_t connections_ = 0;
 };
 
 Result<void> CommandServerImpl::start() {
