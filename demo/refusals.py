@@ -137,6 +137,12 @@ def enrolment_without_voucher(house, device):
     return refused_enrolment(house, device, csr, f"{device.serial} enrolling without a voucher", "no voucher")
 
 
+def renewal_without_voucher(house, device):
+    """simplereenroll with the IDevID, as if it were a certificate of this domain."""
+    csr, _ = make_csr(house, "renew-no-voucher", f"/serialNumber={device.serial}")
+    return refused_enrolment(house, device, csr, f"{device.serial} renewing what it never had", "", path="simplereenroll")
+
+
 def csr_for_a_ca(house, device):
     csr, _ = make_csr(house, "ca-true", f"/serialNumber={device.serial}", "-addext", "basicConstraints=critical,CA:TRUE")
     return refused_enrolment(house, device, csr, "a certificate request that asks for CA:TRUE", "CA:TRUE")

@@ -116,6 +116,7 @@ class Story:
         self.refuse("C.10", refusals.voucher_past_its_expiry, self.spare)
         self.refuse("C.10", refusals.voucher_signed_by_a_device, self.spare, self.first)
         self.refuse("D.4", refusals.enrolment_without_voucher, self.spare)
+        self.refuse("D.4", refusals.renewal_without_voucher, self.spare)
 
     def onboard(self, device):
         house, line = self.house, self.line

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -88,6 +89,21 @@ class TheRoad(unittest.TestCase):
                 self.assertEqual("ok", get("healthz").strip())
                 self.assertIn("# TYPE ", get("metrics"))
 
+    def eapol_test(self, device):
+        """The exit status of eapol_test with the device's LDevID against the router's FreeRADIUS, on the first port."""
+        secret = re.search(r"secret = (\S+)", (self.lab.directory / "rrouter" / "radius" / "radiusd.conf").read_text())[1]
+        configuration = self.lab.directory / "eapol.conf"
+        configuration.write_text(
+            f'network={{\n ssid="x"\n key_mgmt=WPA-EAP\n eap=TLS\n identity="{device.serial}"\n'
+            f' ca_cert="{self.house.domain_ca}"\n domain_match="radius.{self.house.network}"\n'
+            f' client_cert="{device.files}/ldevid.pem"\n private_key="{device.files}/ldevid.key"\n eapol_flags=3\n}}\n')
+        return self.lab.run("router", ["eapol_test", "-c", configuration, "-a", "127.0.0.1", "-p", "1812", "-s", secret, "-t", "10",
+                                       "-M", "02:00:00:00:00:77", "-N", f"32:s:{self.lab.ports[2]}"], timeout=30,
+                            check=False).returncode
+
+    def test_06_eapol_test_joins_with_our_ldevid(self):
+        self.assertEqual(0, self.eapol_test(self.acme))
+
     # ----- what is refused
 
     def test_10_an_untrusted_maker_is_refused_and_its_masa_gets_no_packet(self):
@@ -113,6 +129,9 @@ class TheRoad(unittest.TestCase):
 
     def test_17_enrolment_without_a_voucher_is_refused(self):
         refusals.enrolment_without_voucher(self.house, self.spare)
+
+    def test_17_renewal_without_a_voucher_is_refused(self):
+        refusals.renewal_without_voucher(self.house, self.spare)
 
     def test_18_a_request_for_a_ca_certificate_is_refused(self):
         refusals.csr_for_a_ca(self.house, self.acme)
@@ -167,6 +186,7 @@ class TheRoad(unittest.TestCase):
         refusals.enrolment_while_cut(self.house, self.acme)
         refusals.renewal_while_cut(self.house, self.acme)
         refusals.join_while_revoked(self.house, self.spare, self.acme)
+        self.assertNotEqual(0, self.eapol_test(self.acme))
 
     def test_32_trusting_it_again_lets_it_rejoin_without_enrolling_or_restarting_anything(self):
         before, process = self.ldevid(self.acme), self.acme.program.process.pid
