@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "crypto/csr.h"
 #include "tests/unit/assurance/fake_claim_node.h"
 #include "tests/unit/assurance/parties.h"
