@@ -151,6 +151,17 @@ class WiredBearer(unittest.TestCase):
             wait_until(lambda: self.lab.ping("device1"), 10, "the device did not come back")
         self.assertTrue(supplicant.alive())
 
+    def test_a_session_is_authenticated_again_when_its_time_is_over_and_ends_if_that_is_refused(self):
+        self.router.tell("session 2")
+        self.join("device1", "SN-1")
+        pings = self.lab.continuous_ping("device1")
+        permitted = lambda: self.router.process.output().count("bearer.permitted")  # noqa: E731
+        before = permitted()
+        wait_until(lambda: permitted() >= before + 2, 15, "no new authentication")
+        pings.wait_for_reply(time.time(), 2)
+        self.router.tell("deny SN-1")  # and no cut: the next authentication ends it
+        pings.wait_for_silence(0.5, 15)
+
     def test_a_killed_router_agent_leaves_a_shut_gate_and_no_process_and_a_new_one_takes_the_device_back(self):
         self.join("device1", "SN-1")
         self.router.process.kill(signal.SIGKILL)

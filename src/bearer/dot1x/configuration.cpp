@@ -47,12 +47,13 @@ Result<void> check(const Options& options) {
 }
 
 std::string hostapd_configuration(const Options& options, std::size_t port_index, const Secrets& secrets) {
-  // NAS-Identifier names the port, so that a permit can be bound to it.
+  // NAS-Identifier names the port, so that a permit can be bound to it. Without a period of re-authentication of its own
+  // hostapd does not follow Session-Timeout either; with one, Session-Timeout takes its place.
   return fmt::format(R"(interface={port}
 driver=wired
 ieee8021x=1
 use_pae_group_addr=1
-eap_reauth_period=0
+eap_reauth_period=3600
 own_ip_addr=127.0.0.1
 nas_identifier={port}
 auth_server_addr=127.0.0.1

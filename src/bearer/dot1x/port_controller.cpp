@@ -61,6 +61,7 @@ struct PortController::Impl {
   net::Executor events;  // keeps StationEvents in order
   Sessions sessions;
   std::atomic<bool> stopping{false};
+  std::atomic<bool> remembering{false};  // the list of stations is about to be written
   std::mutex mutex;
   std::set<std::string> attached;  // guarded by mutex
   std::set<Station> interrupted;   // guarded by mutex: had joined when hostapd was lost
@@ -157,8 +158,7 @@ struct PortController::Impl {
     const bool lives = known.find("dot1xPaePortNumber=") != std::string::npos;
     if (lives && !doomed) return say(station, {control + "ForceUnauthorized", control + "Auto"});
     // For 5 s after a disconnect hostapd keeps a shell that NEW_STA leaves as it is. Where it is alone on its port, as
-    // a device on a wire is, the port is set up anew, which concerns nobody else; otherwise we wait for the shell to
-    // go.
+    // a device on a wire is, the port is set up anew, which concerns nobody else; otherwise the shell must go first.
     const bool alone = ask(station, "STA-FIRST").starts_with(station.address) &&
                        ask(station, "STA-NEXT " + station.address).find(':') == std::string::npos;
     return alone && say(station, {"DISABLE", "ENABLE", "NEW_STA " + station.address});
@@ -167,6 +167,7 @@ struct PortController::Impl {
   // --- What outlives a restart of ours: which stations to invite when hostapd is there again ---
 
   void remember_stations() {
+    remembering = false;  // who joins from here on asks again
     std::string lines;
     for (const Station& station : sessions.passing(SteadyClock::now()))
       lines += station.port + " " + station.address + "\n";
@@ -209,7 +210,7 @@ struct PortController::Impl {
     asio::post(gate_thread, [this, station, device = std::move(device)] {
       if (follow(station)) tell(station, device, StationState::joined);
     });
-    asio::post(command_thread, [this] { remember_stations(); });
+    if (!remembering.exchange(true)) asio::post(command_thread, [this] { remember_stations(); });
   }
 
   void on_left(const Station& station) {
@@ -241,7 +242,12 @@ struct PortController::Impl {
       attached.erase(port);
       interrupted.insert(gone.begin(), gone.end());
     }
-    for (const Station& station : gone) asio::post(gate_thread, [this, station] { (void)follow(station); });
+    for (const Station& station : gone) {
+      asio::post(gate_thread, [this, station] {
+        (void)follow(station);
+        tell(station, {}, StationState::left);
+      });
+    }
   }
 
   bool all_attached() {

@@ -11,7 +11,7 @@
 // Router commands on stdin, one a line; the answer is one line. A device is named by the serialNumber of its
 // certificate.
 //
-//   permit SERIAL | deny SERIAL | cut SERIAL | invite SERIAL | quit
+//   permit SERIAL | deny SERIAL | cut SERIAL | invite SERIAL | session SECONDS | quit
 //
 // Lines that start with "event" come by themselves.
 
@@ -43,11 +43,16 @@ class Decisions {
     const std::lock_guard lock(mutex_);
     permit ? (void)permitted_.insert(serial) : (void)permitted_.erase(serial);
   }
+  void set_session(std::chrono::seconds session) {
+    const std::lock_guard lock(mutex_);
+    session_ = session;
+  }
   net::awaitable<JoinAnswer> answer(JoinRequest request) {
     const std::lock_guard lock(mutex_);
     JoinAnswer answer;
     answer.device = request.certificate_subject_serial;
     answer.permit = permitted_.contains(answer.device);
+    answer.session = session_;
     answer.reason = answer.permit ? "the test permits it" : "the test does not permit it";
     co_return answer;
   }
@@ -55,6 +60,7 @@ class Decisions {
  private:
   std::mutex mutex_;
   std::set<std::string> permitted_;
+  std::chrono::seconds session_{3600};
 };
 
 std::string text(const Result<void>& result) { return result ? "ok" : "error " + result.error().message; }
@@ -74,6 +80,9 @@ bool obey(const std::string& line, net::Runtime& runtime, bearer::Bearer& bearer
   if (verb == "quit") return false;
   if (verb == "permit" || verb == "deny") {
     decisions.set(device, verb == "permit");
+    say("ok");
+  } else if (verb == "session") {
+    decisions.set_session(std::chrono::seconds(std::atoi(device.c_str())));
     say("ok");
   } else if (verb == "cut") {
     say(text(net::run_blocking<Result<void>>(runtime, [&] { return bearer.cut(device); })));
