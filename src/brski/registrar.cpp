@@ -370,8 +370,8 @@ net::HttpResponse Registrar::Impl::keep_report(std::string_view kind, const net:
 }
 
 net::awaitable<net::HttpResponse> Registrar::Impl::voucher_status(net::HttpRequest request, net::Session session) {
-  const bool known = identify_device(session.peer_chain, current_makers()->list, clock.now()).has_value();
-  co_return keep_report("voucher_status", request, session, known ? "IDevID of a known maker" : "unknown");
+  const bool known = !session.peer_chain.empty() && registry.by_idevid(session.peer_chain.front()).has_value();
+  co_return keep_report("voucher_status", request, session, known ? "IDevID of a known device" : "unknown");
 }
 
 net::awaitable<net::HttpResponse> Registrar::Impl::enrol_status(net::HttpRequest request, net::Session session) {

@@ -127,6 +127,16 @@ TEST_F(ARegistrar, RefusesASelfSignedIDevIDEvenAsAnAnchor) {
   EXPECT_EQ(ask(device.idevid, signed_pledge_request(device, own())).status, 404);
 }
 
+TEST_F(ARegistrar, RefusesADeviceThatIsItsOwnAnchor) {  // no issuer is proven then
+  const Device device = test::make_device(road_.maker(), "1", road_.masa_authority());
+  Manufacturer careless = road_.manufacturer(road_.maker());
+  careless.idevid_anchors = crypto::TrustStore({device.certificate()});
+  need(road_.registrar().set_manufacturers({careless}));
+  EXPECT_EQ(
+      ask(crypto::TlsIdentity{{device.certificate()}, device.idevid.key}, signed_pledge_request(device, own())).status,
+      404);
+}
+
 TEST_F(ARegistrar, RefusesAnIDevIDThatImitatesTheManufacturersName) {
   test::Maker imitator = test::Maker::make("Acme");  // the same names, another key
   const Device device = test::make_device(imitator, "1", road_.masa_authority());
