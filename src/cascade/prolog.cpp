@@ -5,6 +5,16 @@
 #include <future>
 #include <thread>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+// SWI-Prolog gives its threads a signal stack of its own; AddressSanitizer would unmap that one when they end, and
+// stop.
+extern "C" __attribute__((visibility("default"), used)) const char* __asan_default_options() {
+  return "use_sigaltstack=0";
+}
+#endif
+#endif
+
 namespace cahn::cascade::prolog {
 namespace {
 
