@@ -65,7 +65,7 @@ class AvahiAnnouncement final : public Announcement {
         break;
       case AVAHI_CLIENT_FAILURE:
         // A client must not be freed from its own callback, and D-Bus may be away for a while: try from a timer.
-        log::warning("discovery.lost",
+        log::warning("DISCOVERY_LOST",
                      "the connection to avahi was lost; the service is announced again when it is back",
                      {{"reason", avahi_strerror(avahi_client_errno(client))}});
         schedule_reconnect();
@@ -109,19 +109,19 @@ class AvahiAnnouncement final : public Announcement {
       rename();
     if (error == 0) error = avahi_entry_group_commit(group_);
     if (error != 0)
-      log::error("discovery.not_announced", "avahi does not take the service", {{"reason", avahi_strerror(error)}});
+      log::error("DISCOVERY_NOT_ANNOUNCED", "avahi does not take the service", {{"reason", avahi_strerror(error)}});
   }
 
   void on_group(AvahiEntryGroup* group, AvahiEntryGroupState state) {
     group_ = group;
     if (state == AVAHI_ENTRY_GROUP_ESTABLISHED) {
-      log::info("discovery.announced", "the service is announced", {{"instance", instance_}, {"type", type_}});
+      log::info("DISCOVERY_ANNOUNCED", "the service is announced", {{"instance", instance_}, {"type", type_}});
     } else if (state == AVAHI_ENTRY_GROUP_COLLISION) {
       rename();
       avahi_entry_group_reset(group);
       publish(avahi_entry_group_get_client(group));
     } else if (state == AVAHI_ENTRY_GROUP_FAILURE) {
-      log::error("discovery.not_announced", "avahi gave up the service",
+      log::error("DISCOVERY_NOT_ANNOUNCED", "avahi gave up the service",
                  {{"reason", avahi_strerror(avahi_client_errno(avahi_entry_group_get_client(group)))}});
     }
   }

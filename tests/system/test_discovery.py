@@ -27,7 +27,7 @@ class FindingARegistrar(unittest.TestCase):
     def announce(self, instance, port, *txt, where="registrar"):
         process = self.lab.start_process(where, [PROGRAM, "announce", instance, port, *txt], stdin=True)
         self.addCleanup(process.stop)
-        process.wait_for_output("discovery.announced", 10)
+        process.wait_for_output("DISCOVERY_ANNOUNCED", 10)
         return process
 
     def browse(self, milliseconds=5000, enough=1):
@@ -51,9 +51,9 @@ class FindingARegistrar(unittest.TestCase):
         process = self.announce("Registrar", 8443)
         for daemon in reversed(self.daemons):
             daemon.stop()
-        process.wait_for_output("discovery.lost", 10)
+        process.wait_for_output("DISCOVERY_LOST", 10)
         type(self).daemons = self.lab.start_avahi("registrar")
-        wait_until(lambda: process.output().count("discovery.announced") >= 2, 15, process.output)
+        wait_until(lambda: process.output().count("DISCOVERY_ANNOUNCED") >= 2, 15, process.output)
         wait_until(lambda: any(line.startswith("Registrar|") for line in self.browse()), 10, "not found again")
 
     def test_two_registrars_of_one_name_are_both_found(self):

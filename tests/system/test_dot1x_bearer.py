@@ -155,7 +155,7 @@ class WiredBearer(unittest.TestCase):
         self.router.tell("session 2")
         self.join("device1", "SN-1")
         pings = self.lab.continuous_ping("device1")
-        permitted = lambda: self.router.process.output().count("bearer.permitted")  # noqa: E731
+        permitted = lambda: self.router.process.output().count("BEARER_PERMITTED")  # noqa: E731
         before = permitted()
         wait_until(lambda: permitted() >= before + 2, 15, "no new authentication")
         pings.wait_for_reply(time.time(), 2)

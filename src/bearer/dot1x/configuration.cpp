@@ -47,8 +47,8 @@ Result<void> check(const Options& options) {
 }
 
 std::string hostapd_configuration(const Options& options, std::size_t port_index, const Secrets& secrets) {
-  // NAS-Identifier names the port, so that a permit can be bound to it. Without a period of re-authentication of its own
-  // hostapd does not follow Session-Timeout either; with one, Session-Timeout takes its place.
+  // NAS-Identifier names the port, so that a permit can be bound to it. Without a period of re-authentication of its
+  // own hostapd does not follow Session-Timeout either; with one, Session-Timeout takes its place.
   return fmt::format(R"(interface={port}
 driver=wired
 ieee8021x=1

@@ -28,13 +28,13 @@ net::Router authorise_route(const Secrets& secrets, std::shared_ptr<PortControll
       [controller](net::HttpRequest http, const net::Session&) -> net::awaitable<net::HttpResponse> {
         Result<JoinRequest> request = parse_authorise_request(http.body);
         if (!request) {
-          log::info("bearer.refused", "an authentication was refused", {{"reason", request.error().message}});
+          log::info("BEARER_REFUSED", "an authentication was refused", {{"reason", request.error().message}});
           co_return net::HttpResponse::json(401, "{}");
         }
         const std::string serial = request->certificate_serial_hex, station = request->station, port = request->port;
         net::awaitable<JoinAnswer> authorising = controller->authorise(*std::move(request));
         const JoinAnswer answer = co_await std::move(authorising);
-        log::info(answer.permit ? "bearer.permitted" : "bearer.refused",
+        log::info(answer.permit ? "BEARER_PERMITTED" : "BEARER_REFUSED",
                   answer.permit ? "an authentication was permitted" : "an authentication was refused",
                   {{"certificate", serial},
                    {"station", station},

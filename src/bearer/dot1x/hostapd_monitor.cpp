@@ -61,7 +61,7 @@ struct HostapdMonitor::Impl {
   void drop(Port& port) {
     port.socket.reset();
     if (std::exchange(port.attached, false)) {
-      log::warning("bearer.authenticator_lost", "hostapd does not answer; the port is shut", {{"port", port.name}});
+      log::warning("BEARER_AUTHENTICATOR_LOST", "hostapd does not answer; the port is shut", {{"port", port.name}});
       callbacks.lost(port.name);
     }
   }

@@ -78,7 +78,7 @@ struct PortController::Impl {
     // One station that cannot be put out: rather nobody passes than one who must not.
     if (!done && !pass && parts.gate->clear()) done = {};
     if (!done)
-      log::error("bearer.gate_failed", "the port gate could not be changed",
+      log::error("BEARER_GATE_FAILED", "the port gate could not be changed",
                  {{"port", station.port}, {"station", station.address}, {"reason", done.error().message}});
     return done;
   }
@@ -86,14 +86,14 @@ struct PortController::Impl {
   void renew_leases() {
     const auto now = SteadyClock::now();
     for (const Station& station : sessions.expire(now)) {
-      log::warning("bearer.session_ended", "no new authentication in time; the station is out",
+      log::warning("BEARER_SESSION_ENDED", "no new authentication in time; the station is out",
                    {{"port", station.port}, {"station", station.address}});
       (void)follow(station);
       tell(station, {}, StationState::left);
     }
     const auto passing = sessions.passing(now);
     if (const auto renewed = parts.gate->renew(passing); !renewed)
-      log::error("bearer.gate_failed", "the leases of the port gate could not be renewed",
+      log::error("BEARER_GATE_FAILED", "the leases of the port gate could not be renewed",
                  {{"reason", renewed.error().message}});
   }
 
@@ -120,7 +120,7 @@ struct PortController::Impl {
     for (const std::string& command : commands) {
       const Result<std::string> reply = socket ? socket->ask(command) : fail(socket.error());
       if (reply && *reply == "OK\n") continue;
-      log::warning("bearer.authenticator_silent", "hostapd did not take a command",
+      log::warning("BEARER_AUTHENTICATOR_SILENT", "hostapd did not take a command",
                    {{"port", station.port}, {"command", command}, {"reply", reply ? *reply : reply.error().message}});
       return false;
     }
@@ -132,7 +132,7 @@ struct PortController::Impl {
     const auto das_port = static_cast<std::uint16_t>(parts.das_port + index);
     const auto done = radius_disconnect(das_port, station.address, parts.das_secret, system_clock());
     if (done) return;
-    log::warning("bearer.disconnect_failed", "hostapd did not acknowledge the RADIUS Disconnect-Request",
+    log::warning("BEARER_DISCONNECT_FAILED", "hostapd did not acknowledge the RADIUS Disconnect-Request",
                  {{"port", station.port}, {"station", station.address}, {"reason", done.error().message}});
     say(station, {"DEAUTHENTICATE " + station.address});
   }
@@ -172,7 +172,7 @@ struct PortController::Impl {
     for (const Station& station : sessions.passing(SteadyClock::now()))
       lines += station.port + " " + station.address + "\n";
     if (const auto written = write_file(parts.memory, as_bytes(lines), FileMode::secret); !written)
-      log::warning("bearer.stations_not_kept",
+      log::warning("BEARER_STATIONS_NOT_KEPT",
                    "the list of stations could not be written; after a restart they wait for themselves",
                    {{"reason", written.error().message}});
   }
@@ -202,7 +202,7 @@ struct PortController::Impl {
     std::string device = sessions.joined(station);
     if (device.empty()) {
       // hostapd let in what we did not, or what has been cut meanwhile: it stays outside the gate and is sent away.
-      log::warning("bearer.joined_without_permit", "a station joined that holds no permit",
+      log::warning("BEARER_JOINED_WITHOUT_PERMIT", "a station joined that holds no permit",
                    {{"port", station.port}, {"station", station.address}});
       asio::post(command_thread, [this, station] { disconnect(station); });
       return tell(station, {}, StationState::refused);
@@ -369,7 +369,7 @@ net::awaitable<void> PortController::stop() {
     return self.parts.gate->clear();
   });
   const Result<void> shut = co_await std::move(shutting);
-  if (!shut) log::error("bearer.gate_failed", "the port gate could not be shut", {{"reason", shut.error().message}});
+  if (!shut) log::error("BEARER_GATE_FAILED", "the port gate could not be shut", {{"reason", shut.error().message}});
 }
 
 }  // namespace cahn::bearer::dot1x

@@ -107,7 +107,7 @@ struct SupervisedProcess::Impl {
   bool run_once() {
     const auto child = start_program(program);
     if (!child) {
-      log::error("bearer.process_not_started", "a neighbour program could not be started",
+      log::error("BEARER_PROCESS_NOT_STARTED", "a neighbour program could not be started",
                  {{"program", program.name}, {"reason", child.error().message}});
       return false;
     }
@@ -121,7 +121,7 @@ struct SupervisedProcess::Impl {
     }
     int status = 0;
     ::waitpid(*child, &status, 0);
-    log::warning("bearer.process_ended", "a neighbour program ended and will be started again",
+    log::warning("BEARER_PROCESS_ENDED", "a neighbour program ended and will be started again",
                  {{"program", program.name},
                   {"status", std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status))},
                   {"output", program.output.native()}});
