@@ -101,7 +101,7 @@ class Story:
         self.say(ann, f"ManufacturerKey({house.makers['bolt'].did}, {sales_did}, purchase)",
                  "ann knows the key that signs the sales of Bolt Lighting")
         purchase = house.sign(f"Purchase({self.second.did}, {ann.mail}, urn:bolt:lamp)", sales, "bolt-sold-a-lamp")
-        answer, ms = self.timed(lambda: house.submit(purchase, check=False))
+        answer, ms = self.timed(lambda: house.submit(purchase))
         self.line.step("F", "Bolt Lighting says that ann bought bolt-0001: what she owns, she need not trust one by one",
                        signer="Bolt Lighting's sales key", ms=ms, evidence={"claim": answer.get("location")})
 

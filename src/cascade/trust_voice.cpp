@@ -159,7 +159,10 @@ ClaimStatus TrustEngine::status_of(const Claim& claim) const {
   status.id = claim.id;
   status.position = claim.position;
   status.received_at = claim.received_at;
-  status.state = claim.accepted ? ClaimState::accepted : ClaimState::refused;
+  // A sale is usually reported before the device turns up: it waits, and nothing is wrong with it.
+  const bool waits = claim.refusal.empty() && claim.statement.relation == "Purchase" &&
+                     observation(claim.statement.arguments[0]) == nullptr;
+  status.state = claim.accepted || waits ? ClaimState::accepted : ClaimState::refused;
   status.reason = problem_of(claim);
   status.relation = claim.statement.relation;
   status.notation = credential::to_notation({claim.statement, claim.issuer});

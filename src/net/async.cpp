@@ -41,7 +41,7 @@ struct AbortOnException {
   std::string name;
   void operator()(std::exception_ptr exception) const {
     if (!exception) return;
-    log::error("net.task_failed", "a background task ended with an exception",
+    log::error("NET_TASK_FAILED", "a background task ended with an exception",
                {{"task", name}, {"what", what_of(exception)}});
     std::abort();
   }
@@ -105,7 +105,7 @@ awaitable<void> stop_in_order(Runtime* runtime, std::function<awaitable<void>()>
 
 awaitable<void> stop_at_last(Runtime* runtime, std::chrono::seconds grace) {
   co_await sleep_for(grace);
-  log::warning("net.stop_forced", "not everything under way was finished within the grace of a stop");
+  log::warning("NET_STOP_FORCED", "not everything under way was finished within the grace of a stop");
   runtime->stop();
 }
 
@@ -113,7 +113,7 @@ awaitable<void> watch_for_stop(Runtime* runtime, std::function<awaitable<void>()
   asio::signal_set signals(co_await asio::this_coro::executor, SIGTERM, SIGINT);
   const auto [failure, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
   if (failure) co_return;
-  log::info("net.stopping", "asked to stop", {{"signal", number == SIGINT ? "SIGINT" : "SIGTERM"}});
+  log::info("NET_STOPPING", "asked to stop", {{"signal", number == SIGINT ? "SIGINT" : "SIGTERM"}});
   spawn_on_strand(runtime->executor(), [runtime, on_stop] { return stop_in_order(runtime, on_stop); }, "stop");
   spawn_on_strand(runtime->executor(), [runtime, grace] { return stop_at_last(runtime, grace); }, "stop at last");
   // A second signal does not wait for anything.

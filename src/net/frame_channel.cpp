@@ -105,7 +105,7 @@ awaitable<Result<Bytes>> FrameChannel::receive_on_strand(std::shared_ptr<FrameCh
 
 bool FrameChannel::send(Bytes payload) {
   if (payload.size() > limits_.max_frame) {
-    log::error("net.frame_too_large", "a frame over the limit was not sent",
+    log::error("NET_FRAME_TOO_LARGE", "a frame over the limit was not sent",
                {{"octets", std::to_string(payload.size())}});
     return false;
   }
@@ -123,7 +123,7 @@ bool FrameChannel::send(Bytes payload) {
     }
   }
   if (overflow) {
-    log::warning("net.frame_queue_full", "a peer does not take what is sent to it and was cut off",
+    log::warning("NET_FRAME_QUEUE_FULL", "a peer does not take what is sent to it and was cut off",
                  {{"peer", session_.peer_address}});
     asio::post(stream_->executor(), [self = self()] { self->end(); });
     return false;

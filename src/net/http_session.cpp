@@ -187,7 +187,7 @@ awaitable<void> run_handler(std::shared_ptr<const HttpService> service, std::sha
     failure = "an exception of unknown type";
   }
   if (!failure.empty() && accepted->stream->is_open()) {
-    log::error("net.handler_failed", "a request's handler ended with an exception",
+    log::error("NET_HANDLER_FAILED", "a request's handler ended with an exception",
                {{"server", service->name}, {"what", failure}});
   }
   work->finished = true;

@@ -78,7 +78,7 @@ std::string response_header(const HttpResponse& response, const ResponseFraming&
   for (const auto& [name, value] : response.headers.all()) {
     if (is_framing(name)) continue;
     if (!is_token(name) || !is_field_value(value)) {
-      log::error("net.bad_response_field", "a handler gave a header field that cannot be sent", {{"name", name}});
+      log::error("NET_BAD_RESPONSE_FIELD", "a handler gave a header field that cannot be sent", {{"name", name}});
       continue;
     }
     append_field(out, name, value);

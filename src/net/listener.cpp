@@ -188,7 +188,7 @@ void Listener::abort() {
 
 void Listener::note_refusal(std::string_view why, const std::string& address, const std::string& detail) {
   if (const auto held_back = refusals_.pass()) {
-    log::info("net.connection_refused", "a connection was closed unserved",
+    log::info("NET_CONNECTION_REFUSED", "a connection was closed unserved",
               {{"server", options_.name},
                {"why", std::string(why)},
                {"peer", address},
@@ -208,7 +208,7 @@ awaitable<void> Listener::accept_loop() {
     } else if (code != asio::error::connection_aborted) {
       // Out of descriptors or memory: what there is goes on, and so shall we once there is room again.
       if (const auto held_back = accept_errors_.pass()) {
-        log::warning("net.accept_failed", "no connection can be taken at the moment",
+        log::warning("NET_ACCEPT_FAILED", "no connection can be taken at the moment",
                      {{"server", options_.name}, {"why", code.message()}, {"not_shown", std::to_string(*held_back)}});
       }
       co_await sleep_for(pause_after_accept_error);
@@ -242,7 +242,7 @@ awaitable<void> Listener::serve(std::shared_ptr<Listener> self, std::shared_ptr<
       co_await std::move(serving);
     }
   } catch (const std::exception& e) {
-    log::error("net.connection_failed", "serving a connection ended with an exception",
+    log::error("NET_CONNECTION_FAILED", "serving a connection ended with an exception",
                {{"server", self->options_.name}, {"what", e.what()}});
   }
   accepted->stream->close();

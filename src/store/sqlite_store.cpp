@@ -338,7 +338,7 @@ void SqliteStore::apply(std::span<GroupCommitter::Request> group) {
   Position next = before + 1;
   if (const auto committed = apply_all(group, next, now); !committed) {
     writer_->roll_back();
-    log::error("STORE-WRITE", "a commit failed", {{"file", file_.string()}, {"error", committed.error().message}});
+    log::error("STORE_WRITE", "a commit failed", {{"file", file_.string()}, {"error", committed.error().message}});
     for (auto& request : group) request.result = std::unexpected(committed.error());
     return;
   }

@@ -38,7 +38,7 @@ class TheRoad(unittest.TestCase):
         house.say(cls.ann, f"Trust({cls.ann.mail}, {cls.acme.did})")
         sales = house.folder / "people" / "bolt-sales.key"
         house.say(cls.ann, f"ManufacturerKey({house.makers['bolt'].did}, {house.make_key(sales)}, purchase)")
-        house.submit(house.sign(f"Purchase({cls.bolt.did}, {cls.ann.mail}, urn:bolt:lamp)", sales, "purchase"), check=False)
+        house.submit(house.sign(f"Purchase({cls.bolt.did}, {cls.ann.mail}, urn:bolt:lamp)", sales, "purchase"))
         for socket in ("device1", "device2", "device3"):
             cls.lab.start_avahi(socket)
             cls.lab.dhcp(socket)
