@@ -108,6 +108,12 @@ MasaAddress address_in_folder(net::Endpoint endpoint, std::string folder) {
   return {std::move(endpoint), folder + "/requestvoucher", folder + "/requestauditlog"};
 }
 
+// A device's certificate does not choose an interface of the registrar.
+Result<void> check_reachable(const net::Endpoint& endpoint) {
+  if (endpoint.host.find('%') == std::string::npos) return {};
+  return fail(BrskiError::forbidden, "the MASA URL names a zone of one host");
+}
+
 }  // namespace
 
 Result<MasaAddress> parse_masa_address(std::string_view masa_url) {
@@ -120,6 +126,7 @@ Result<MasaAddress> parse_masa_address(std::string_view masa_url) {
   if (masa_url.find('/') == std::string_view::npos) {
     auto endpoint = net::parse_endpoint(masa_url, 443);
     if (!endpoint) return refuse(endpoint.error());
+    CAHN_CHECK(check_reachable(*endpoint));
     return address_in_folder(*std::move(endpoint), {});
   }
   // RFC 8995 2.3.2: BRSKI-MASA is always https, so the scheme's name is read over.
@@ -129,6 +136,7 @@ Result<MasaAddress> parse_masa_address(std::string_view masa_url) {
   }
   auto url = net::parse_url("https" + std::string(masa_url.substr(scheme_end)));
   if (!url) return refuse(url.error());
+  CAHN_CHECK(check_reachable(url->endpoint));
   if (!url->query.empty()) return fail(BrskiError::forbidden, "the MASA URL has a query");
   return address_in_folder(std::move(url->endpoint), std::move(url->path));
 }

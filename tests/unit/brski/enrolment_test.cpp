@@ -222,6 +222,46 @@ TEST_F(ARenewal, AsSomebodyElseIsRefused) {
   EXPECT_EQ(est(simplereenroll, identity_of(credential), spec).status, 403);
 }
 
+// The EST server and the CA refuse these too; the registrar does not lean on them.
+TEST_F(ARenewal, AsSomebodyElseIsRefusedByTheRegistrarItself) {
+  const NetworkCredential credential = enrolled("1");
+  const auto asked_as = [&](Registrar& registrar, const crypto::CsrSpec& spec) {
+    const auto csr = need(crypto::Csr::from_der(need(crypto::make_csr(spec, *credential.key))));
+    const std::vector<crypto::Certificate> client{credential.ldevid};
+    return road_.run<Result<pki::EnrolmentGrant>>([&]() { return registrar.may_reenrol(client, csr); });
+  };
+  EXPECT_TRUE(asked_as(road_.registrar(), renewal_of(credential)));
+  crypto::CsrSpec spec = renewal_of(credential);
+  spec.subject = {{"CN", "lab network"}};
+  const auto other_subject = asked_as(road_.registrar(), spec);
+  ASSERT_FALSE(other_subject);
+  EXPECT_EQ(other_subject.error().code, pki::PkiError::not_permitted);
+  spec = renewal_of(credential);
+  spec.uris = {"urn:cahn:network:another"};
+  const auto other_name = asked_as(road_.registrar(), spec);
+  ASSERT_FALSE(other_name);
+  EXPECT_EQ(other_name.error().code, pki::PkiError::not_permitted);
+}
+
+TEST_F(ARenewal, OfAnExpiredLDevIDIsRefused) {
+  const NetworkCredential credential = enrolled("1");
+  const ManualClock later(system_clock().now() + std::chrono::days(2 * 365));
+  RegistrarOptions options;
+  options.identity = road_.registrar_identity();
+  options.domain_ca = {road_.domain_ca().certificate()};
+  options.manufacturers = {road_.manufacturer(road_.maker())};
+  options.network = "lab network";
+  options.name_of_key = test::name_of_key;
+  options.revocation = [](std::string_view) { return std::nullopt; };
+  const auto registrar = need(Registrar::create(road_.runtime().executor(), std::move(options),
+                                                road_.registrar_policy(), road_.registry(), later));
+  const auto csr = need(crypto::Csr::from_der(need(crypto::make_csr(renewal_of(credential), *credential.key))));
+  const std::vector<crypto::Certificate> client{credential.ldevid};
+  const auto grant = road_.run<Result<pki::EnrolmentGrant>>([&]() { return registrar->may_reenrol(client, csr); });
+  ASSERT_FALSE(grant);
+  EXPECT_NE(grant.error().message.find("not valid"), std::string::npos) << grant.error().message;
+}
+
 TEST_F(ARenewal, WithTheIDevIDIsRefused) {
   const Device device = vouchered("1");
   crypto::CsrSpec spec;

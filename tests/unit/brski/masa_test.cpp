@@ -221,6 +221,13 @@ TEST_F(AMasa, RefusesAPledgesRequestSignedByTheManufacturersCAItself) {
   expect_refused(404, wrong, "maker");
 }
 
+TEST_F(AMasa, RefusesAPledgesRequestSignedByASubordinateCA) {
+  Wrong wrong;
+  wrong.signer_of_prior =
+      test::make_device(road_.maker(), "1", road_.masa_authority(), [](auto& spec) { spec.ca = true; });
+  expect_refused(404, wrong, "maker");
+}
+
 TEST_F(AMasa, RefusesWhatItCannotReadAndServesTheNextHonestRequest) {
   const Bytes good = request({});
   for (const Bytes& body : {Bytes{}, to_bytes("hello"), Bytes(good.begin(), good.begin() + 200)}) {

@@ -378,6 +378,13 @@ TEST_F(AMasaOfItsOwnMind, CannotPassWhatIsNoVoucher) {
   EXPECT_EQ(with([](const auto&) { return net::HttpResponse::json(200, "{}"); }).status, 502);
 }
 
+TEST_F(AMasaOfItsOwnMind, CannotPassAVoucherUnderAnotherType) {
+  const auto answer = with([&](const auto& request) {
+    return net::HttpResponse::of(200, "application/json", signed_by_masa(good_voucher(request)).body);
+  });
+  EXPECT_EQ(answer.status, 502);
+}
+
 TEST_F(AMasaOfItsOwnMind, HasItsRefusalsPassedOnByKindAndNotByWord) {
   for (const auto& [from_masa, to_pledge] :
        {std::pair(403, 403), {404, 404}, {406, 406}, {415, 502}, {401, 502}, {500, 502}}) {

@@ -35,7 +35,8 @@ TEST(MasaAddresses, ThatLeadNowhereAreRefused) {
   for (const std::string& text :
        {std::string(), std::string("/"), std::string("masa.example/path"), std::string("masa:0x"),
         std::string("https://"), std::string("https://u:p@masa.example/"), std::string("https://masa.example/?a=b"),
-        std::string(2000, 'a'), std::string("masa\nexample")}) {
+        std::string(2000, 'a'), std::string("masa\nexample"), std::string("[fe80::1%25eth0]:443"),
+        std::string("https://[fe80::1%25eth0]/")}) {
     EXPECT_FALSE(parse_masa_address(text)) << printable(text);
   }
 }
