@@ -61,7 +61,9 @@ function(cahn_unit_test ROOM)
   endif()
   cahn_program(unit_${ROOM} SOURCES ${ARG_SOURCES} USES ${ARG_USES} LINKS ${ARG_LINKS} GTest::gtest_main ${heavy})
   add_test(NAME unit_${ROOM} COMMAND unit_${ROOM} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
-  set_tests_properties(unit_${ROOM} PROPERTIES TIMEOUT 300)
+  # What the sanitizers must know; ./test sets the same. Suppressions name functions, so TSan needs a symbolizer.
+  set_tests_properties(unit_${ROOM} PROPERTIES TIMEOUT 300 ENVIRONMENT
+    "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:external_symbolizer_path=/usr/bin/llvm-symbolizer;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
   if(ARG_CONCURRENT)
     set_tests_properties(unit_${ROOM} PROPERTIES LABELS "unit;concurrent")
     set_property(GLOBAL APPEND PROPERTY CAHN_CONCURRENT unit_${ROOM})

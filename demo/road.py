@@ -156,7 +156,7 @@ class Story:
         house.submit(claim)
         last = mine.wait_for_silence(0.5, 10)
         line.step("F", "ann distrusts acme-0001", signer=house.ann.mail, at=begin)
-        decision = house.registrar.wait_for("DECISION", 5, device=device.did, answer="deny")
+        decision = house.registrar.wait_for("DECISION_TAKEN", 5, device=device.did, answer="deny")
         line.step("F", f"decided: {decision['fields']['reason']}", evidence={"log": decision})
         cut_ms = max(0.0, (last - begin) * 1000)
         line.step("F", f"acme-0001 is cut: its last ping was answered {cut_ms:.0f} ms after the claim was sent", outcome="cut",

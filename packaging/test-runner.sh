@@ -54,9 +54,8 @@ gtests() {
   for program in "$@"; do
     [ -x "$program" ] || continue
     begin=$SECONDS log="out/test/$preset-$(basename "$program").log"
-    local suppressions="tests/unit/${program##*unit_}/tsan.supp" options="halt_on_error=1:second_deadlock_stack=1"
-    [ -f "$suppressions" ] && options+=":suppressions=$PWD/$suppressions"
-    TSAN_OPTIONS=$options UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+    TSAN_OPTIONS=halt_on_error=1:suppressions=$PWD/tests/tsan.supp:external_symbolizer_path=/usr/bin/llvm-symbolizer \
+      UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
       ASAN_OPTIONS=detect_stack_use_after_return=1 LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 \
       timeout 600 "$program" >"$log" 2>&1
     local status=$?

@@ -55,7 +55,7 @@ net::awaitable<bool> CaReconciler::put_in_line(crypto::Certificate ldevid, Answe
     done = co_await ca_.release(serial);
   }
   if (!done) {
-    log::error("CA-HOLD", "the CA could not hold or release an LDevID; it is tried again",
+    log::error("CA_HOLD", "the CA could not hold or release an LDevID; it is tried again",
                {{"serial", serial}, {"error", done.error().message}});
   }
   co_return done.has_value();

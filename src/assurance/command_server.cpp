@@ -126,7 +126,7 @@ void CommandServerImpl::record(const char* type, const nlohmann::json& what) con
   store::Batch batch;
   batch.events.push_back({type, to_bytes(credential::canonical(what))});
   options_.log->commit(std::move(batch), [](const Result<store::Committed>& committed) {
-    if (!committed) log::error("COMMAND-LOG", "a command is not in the log", {{"error", committed.error().message}});
+    if (!committed) log::error("COMMAND_LOG", "a command is not in the log", {{"error", committed.error().message}});
   });
 }
 
@@ -147,7 +147,7 @@ void CommandServerImpl::publish(std::vector<Access> changes) {
   }
   const auto frames = signer_.commands(changes);
   if (!frames) {
-    log::error("COMMAND-SIGN", "commands could not be signed; routers will not renew their leases on the old state",
+    log::error("COMMAND_SIGN", "commands could not be signed; routers will not renew their leases on the old state",
                {{"error", frames.error().message}});
     return;
   }
@@ -189,7 +189,7 @@ net::awaitable<void> CommandServerImpl::serve(std::shared_ptr<net::FrameConnecti
   *introduced = true;
   if (!peer) {
     counters().refused.add();
-    log::warning("ROUTER-REFUSED", "a connection to the command server is refused",
+    log::warning("ROUTER_REFUSED", "a connection to the command server is refused",
                  {{"address", connection->session().peer_address},
                   {"code", std::string(peer.error().code.name())},
                   {"reason", peer.error().message}});
@@ -200,7 +200,7 @@ net::awaitable<void> CommandServerImpl::serve(std::shared_ptr<net::FrameConnecti
   const auto ended = co_await converse(*peer);
   leave(*peer);
   if (ended || stopping_) co_return;
-  log::info("ROUTER-LEFT", "a router's connection is over",
+  log::info("ROUTER_LEFT", "a router's connection is over",
             {{"router", (*peer)->router()}, {"reason", ended.error().message}});
   if (!(ended.error().code == net::NetError::peer_closed)) {
     connection->send(write_message(Refused{ended.error().message}));
@@ -319,7 +319,7 @@ void CommandServerImpl::take_acknowledgement(const Peer& peer, const Ack::Item& 
   if (item.id != command_id(options_.epoch, item.number)) return;  // of another life of this registrar
   if (!item.done) {
     counters().failed.add();
-    log::warning("COMMAND-FAILED", "a router could not carry a command out; it is repeated",
+    log::warning("COMMAND_FAILED", "a router could not carry a command out; it is repeated",
                  {{"router", peer->router()}, {"number", std::to_string(item.number)}, {"reason", item.reason}});
     return set_outstanding_again(peer, item.number);
   }
@@ -361,7 +361,7 @@ net::awaitable<void> CommandServerImpl::renew(std::shared_ptr<CommandServerImpl>
   // While our own claim node cannot say, the router keeps the lease it has.
   const bool unsure = !owner && owner.error().code == AssuranceError::unavailable;
   if (!owner && !unsure) {
-    log::warning("ROUTER-DISOWNED", "a router is no longer ours",
+    log::warning("ROUTER_DISOWNED", "a router is no longer ours",
                  {{"router", peer->router()}, {"reason", owner.error().message}});
     peer->connection().send(write_message(Refused{owner.error().message}));
     peer->connection().close();

@@ -298,7 +298,7 @@ net::awaitable<void> DecisionLoopImpl::carry_out(std::vector<Standing> taken) {
   const auto committed = co_await store::commit(store_, std::move(batch));
   if (!committed) {
     // Nobody is let in on a decision that is not in the log; but who must be out is cut all the same.
-    log::error("DECISION-LOG", "decisions could not be logged", {{"error", committed.error().message}});
+    log::error("DECISION_LOG", "decisions could not be logged", {{"error", committed.error().message}});
     for (auto& standing : taken) standing.logged = false;
     std::erase_if(taken, [](const Standing& standing) { return standing.decision.answer == Answer::permit; });
   }
@@ -317,7 +317,7 @@ net::awaitable<void> DecisionLoopImpl::carry_out(std::vector<Standing> taken) {
   for (const auto& standing : taken) {
     const auto& decision = standing.decision;
     count_decision(decision.answer);
-    log::info("DECISION", decision.answer == Answer::permit ? "a device is permitted" : "a device is denied",
+    log::info("DECISION_TAKEN", decision.answer == Answer::permit ? "a device is permitted" : "a device is denied",
               {{"device", decision.device},
                {"answer", decision.answer == Answer::permit ? "permit" : "deny"},
                {"number", std::to_string(decision.number)},

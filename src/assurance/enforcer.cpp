@@ -63,9 +63,9 @@ void Enforcer::follow_lease() {
   if (lapsed == lapsed_) return;
   lapsed_ = lapsed;
   if (lapsed) {
-    log::error("ROUTER-LEASE", "the lease has run out without the registrar: everybody is cut");
+    log::error("ROUTER_LEASE", "the lease has run out without the registrar: everybody is cut");
   } else {
-    log::info("ROUTER-LEASED", "the registrar's decisions hold again");
+    log::info("ROUTER_LEASED", "the registrar's decisions hold again");
   }
   for (const auto& access : table_.entries()) {
     if (access.answer == Answer::permit) enqueue(access.device, {lapsed ? Action::cut : Action::invite, {}, {}});
@@ -108,7 +108,7 @@ net::awaitable<void> Enforcer::act(std::string device, std::shared_ptr<Effect> e
       uncut_.erase(device);
     } else {
       uncut_.insert(device);
-      log::error("ROUTER-CUT", "a denied device could not be cut; it is tried again",
+      log::error("ROUTER_CUT", "a denied device could not be cut; it is tried again",
                  {{"device", device}, {"error", result.error().message}});
     }
   } else if (effect->job.action == Action::invite) {
@@ -123,7 +123,7 @@ net::awaitable<void> Enforcer::keep(std::shared_ptr<Effect> effect) {
   if (!effect->job.batch.puts.empty()) {
     store::Batch batch = std::move(effect->job.batch);
     result = co_await table_.keep(std::move(batch));
-    if (!result) log::error("ROUTER-STORE", "a decision is not durable", {{"error", result.error().message}});
+    if (!result) log::error("ROUTER_STORE", "a decision is not durable", {{"error", result.error().message}});
   }
   part_done(effect, std::move(result));
 }

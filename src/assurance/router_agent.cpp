@@ -141,7 +141,7 @@ class RouterAgentImpl : public std::enable_shared_from_this<RouterAgentImpl> {
   }
 
   void note_error(const Error& error, const std::string& authority) {
-    log::warning("ROUTER-ALONE", "not connected to a registrar",
+    log::warning("ROUTER_ALONE", "not connected to a registrar",
                  {{"registrar", authority}, {"code", std::string(error.code.name())}, {"error", error.message}});
     const std::scoped_lock lock(status_mutex_);
     status_.last_error = error.message;

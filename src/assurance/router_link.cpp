@@ -188,7 +188,7 @@ net::awaitable<Result<void>> RouterLink::become(State whole) {
   in_step_ = was_in_step_ = true;
   Synced synced{whole.number, whole.digest};
   connection_->send(write_message(synced));
-  log::info("ROUTER-SYNCED", "in step with the registrar",
+  log::info("ROUTER_SYNCED", "in step with the registrar",
             {{"registrar", registrar_}, {"number", std::to_string(whole.number)}});
   co_return Result<void>();
 }
@@ -228,7 +228,7 @@ net::awaitable<Result<void>> RouterLink::take_lease(Lease lease) {
 void RouterLink::carry_out(Access access, std::chrono::seconds lease) {
   const auto number = access.number;
   const Answer answer = access.answer;
-  log::info("ROUTER-COMMAND", answer == Answer::permit ? "a device is permitted" : "a device is denied",
+  log::info("ROUTER_COMMAND", answer == Answer::permit ? "a device is permitted" : "a device is denied",
             {{"device", access.device}, {"number", std::to_string(number)}, {"reason", access.reason}});
   home_->enforcer->apply(std::move(access), lease,
                          [self = shared_from_this(), number, answer](const Result<void>& result) {

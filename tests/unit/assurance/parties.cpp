@@ -118,12 +118,3 @@ int FakeBearer::all_cuts() const {
 }
 
 }  // namespace cahn::test
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-// tsan.supp names functions, and clang 19 does not find Debian's symbolizer by itself.
-extern "C" __attribute__((visibility("default"), used)) const char* __tsan_default_options() {
-  return "external_symbolizer_path=/usr/bin/llvm-symbolizer";
-}
-#endif
-#endif
