@@ -1,18 +1,18 @@
 // Admission is where policy enters the voucher flow. A role asks it at each policy point of the onboarding stages
-// (C.1 and C.10 pledge, C.3 and C.8 registrar, C.5 MASA) and at enrolment (D.4), and acts on the answer; it never learns how
-// the answer was found. The default permits what RFC 8995 alone permits; the assurance room answers from claims.
+// (C.1 and C.10 pledge, C.3 and C.8 registrar, C.5 MASA) and at enrolment (D.4), and acts on the answer; it never
+// learns how the answer was found. The default permits what RFC 8995 alone permits; the assurance room answers from
+// claims.
 //
-// Threads: implementations are called concurrently from any I/O thread and may suspend but must not block it; what cannot
-// be decided soon is `later`, and the device comes back.
+// Threads: implementations are called concurrently from any I/O thread and may suspend but must not block it; what
+// cannot be decided soon is `later`, and the device comes back.
 
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <boost/asio/awaitable.hpp>
 
 #include "base/result.h"
 #include "crypto/certificate.h"
@@ -22,25 +22,25 @@ namespace cahn::admission {
 
 // The points of L765-832 at which a policy may stop an onboarding.
 enum class PolicyPoint {
-  pledge_requests,      // C.1
-  registrar_receives,   // C.3: before anything leaves for the manufacturer
-  masa_receives,        // C.5
-  registrar_returns,    // C.8
-  pledge_receives,      // C.10
-  registrar_enrols      // D.4, first enrolment and renewal
+  pledge_requests,     // C.1
+  registrar_receives,  // C.3: before anything leaves for the manufacturer
+  masa_receives,       // C.5
+  registrar_returns,   // C.8
+  pledge_receives,     // C.10
+  registrar_enrols     // D.4, first enrolment and renewal
 };
 std::string_view to_text(PolicyPoint);
 
 // What the asking role has already verified by itself. Nothing in here is merely claimed by the device.
 struct AdmissionEvidence {
   PolicyPoint point;
-  crypto::Certificate idevid;                  // chain checked against a configured manufacturer anchor
-  crypto::Certificate manufacturer;            // the CA certificate that issued it
-  std::string serial_number;                   // from the IDevID subject, equal to the one in the signed request
-  std::optional<voucher::Assertion> assertion; // what the request asks for, or the voucher grants
-  std::optional<std::string> masa_url;         // from the IDevID
-  std::optional<crypto::Certificate> owner;    // the domain to be pinned; absent before the registrar is known
-  std::string network;                         // the target network's name, empty where the role does not know one
+  crypto::Certificate idevid;                   // chain checked against a configured manufacturer anchor
+  crypto::Certificate manufacturer;             // the CA certificate that issued it
+  std::string serial_number;                    // from the IDevID subject, equal to the one in the signed request
+  std::optional<voucher::Assertion> assertion;  // what the request asks for, or the voucher grants
+  std::optional<std::string> masa_url;          // from the IDevID
+  std::optional<crypto::Certificate> owner;     // the domain to be pinned; absent before the registrar is known
+  std::string network;                          // the target network's name, empty where the role does not know one
 };
 
 struct AdmissionAnswer {

@@ -21,9 +21,7 @@ std::string_view error_name(EncodingError);
 inline ByteView as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
-inline std::string_view as_text(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 inline Bytes to_bytes(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
 inline Bytes to_bytes(std::string_view text) { return to_bytes(as_bytes(text)); }
 inline std::string to_string(ByteView bytes) { return std::string(as_text(bytes)); }

@@ -1,5 +1,5 @@
-// Files of a role. What is written is written whole: to a temporary file in the same folder, fsync, rename, fsync of the
-// folder. Secrets are 0600 from their first byte on.
+// Files of a role. What is written is written whole: to a temporary file in the same folder, fsync, rename, fsync of
+// the folder. Secrets are 0600 from their first byte on.
 
 #pragma once
 
@@ -24,8 +24,8 @@ Result<void> write_file(const std::filesystem::path&, ByteView, FileMode = FileM
 // As write_file, but refuses (exists) if the file is there already.
 Result<void> create_file(const std::filesystem::path&, ByteView, FileMode = FileMode::ordinary);
 
-// The folder in which one role of one process keeps its state. Opening creates it 0700 and locks it until destruction; a
-// second process is refused (locked). A folder others can read or write is refused (bad_permissions).
+// The folder in which one role of one process keeps its state. Opening creates it 0700 and locks it until destruction;
+// a second process is refused (locked). A folder others can read or write is refused (bad_permissions).
 class StateDirectory {
  public:
   static Result<StateDirectory> open(const std::filesystem::path&);

@@ -1,6 +1,6 @@
-// Structured logs for operators. Every message has an id that docs/messages.md explains, one sentence, and named fields.
-// Values are escaped, so that hostile text cannot forge a line; secrets never go in. Lines go to stderr, as text for
-// people or, with `json`, as one JSON object a line.
+// Structured logs for operators. Every message has an id that docs/messages.md explains, one sentence, and named
+// fields. Values are escaped, so that hostile text cannot forge a line; secrets never go in. Lines go to stderr, as
+// text for people or, with `json`, as one JSON object a line.
 //
 // Threads: safe from any thread.
 

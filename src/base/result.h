@@ -1,5 +1,5 @@
-// Expected failures are values. A room that can refuse declares an enum of its own and the two words below; an Error then
-// carries that enum, type-erased and comparable, and one sentence for a person.
+// Expected failures are values. A room that can refuse declares an enum of its own and the two words below; an Error
+// then carries that enum, type-erased and comparable, and one sentence for a person.
 //
 //   enum class VoucherError { not_cms, wrong_serial };
 //   std::string_view error_name(VoucherError);          // found by argument-dependent lookup
@@ -51,7 +51,8 @@ class ErrorCode {
   std::string_view name_;
 };
 
-// What went wrong: for code, a code; for a person, one sentence that names what was wrong and where. Never holds a secret.
+// What went wrong: for code, a code; for a person, one sentence that names what was wrong and where. Never holds a
+// secret.
 struct Error {
   ErrorCode code;
   std::string message;
@@ -75,8 +76,8 @@ inline std::unexpected<Error> fail(const Error& error, std::string_view where = 
 // Returns from the enclosing function (or coroutine, with the CO_ form) when `expression` is an error.
 #define CAHN_CONCAT_(a, b) a##b
 #define CAHN_CONCAT(a, b) CAHN_CONCAT_(a, b)
-#define CAHN_TRY_IMPL(RETURN, tmp, declaration, ...) \
-  auto tmp = (__VA_ARGS__);                          \
+#define CAHN_TRY_IMPL(RETURN, tmp, declaration, ...)        \
+  auto tmp = (__VA_ARGS__);                                 \
   if (!tmp) RETURN std::unexpected(std::move(tmp).error()); \
   declaration = *std::move(tmp)
 // CAHN_TRY(auto bytes, read_file(path)); declares `bytes` or returns the error.
@@ -84,8 +85,9 @@ inline std::unexpected<Error> fail(const Error& error, std::string_view where = 
 #define CAHN_CO_TRY(declaration, ...) \
   CAHN_TRY_IMPL(co_return, CAHN_CONCAT(cahn_try_, __COUNTER__), declaration, __VA_ARGS__)
 // CAHN_CHECK(write_file(path, bytes)); for Result<void>, or where the value is not wanted.
-#define CAHN_CHECK(...) \
-  if (auto cahn_check_result = (__VA_ARGS__); !cahn_check_result) return std::unexpected(std::move(cahn_check_result).error())
-#define CAHN_CO_CHECK(...) \
+#define CAHN_CHECK(...)                                           \
+  if (auto cahn_check_result = (__VA_ARGS__); !cahn_check_result) \
+  return std::unexpected(std::move(cahn_check_result).error())
+#define CAHN_CO_CHECK(...)                                        \
   if (auto cahn_check_result = (__VA_ARGS__); !cahn_check_result) \
   co_return std::unexpected(std::move(cahn_check_result).error())

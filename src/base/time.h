@@ -1,5 +1,6 @@
-// Time. Inside, a point in time is a `Time` (UTC, microseconds); outside it is RFC 3339 text. Nothing reads the system's
-// clock except through a `Clock`, so that a test can set it. Durations of waiting use the steady clock of Asio instead.
+// Time. Inside, a point in time is a `Time` (UTC, microseconds); outside it is RFC 3339 text. Nothing reads the
+// system's clock except through a `Clock`, so that a test can set it. Durations of waiting use the steady clock of Asio
+// instead.
 
 #pragma once
 
@@ -20,7 +21,8 @@ std::string_view error_name(TimeError);
 
 // "2026-03-01T12:00:00Z"; with `fraction`, "2026-03-01T12:00:00.123456Z".
 std::string rfc3339(Time, bool fraction = false);
-// RFC 3339 5.6 with any offset and up to nine digits of fraction (cut to microseconds); a leap second reads as the next.
+// RFC 3339 5.6 with any offset and up to nine digits of fraction (cut to microseconds); a leap second reads as the
+// next.
 Result<Time> parse_rfc3339(std::string_view);
 
 // Threads: implementations may be asked from any thread.

@@ -1,5 +1,5 @@
-// The subcommands of `cahn`. Each adds itself to the program and, when it was the one chosen, runs from its CLI11 callback
-// and leaves its exit code in `exit_code`.
+// The subcommands of `cahn`. Each adds itself to the program and, when it was the one chosen, runs from its CLI11
+// callback and leaves its exit code in `exit_code`.
 
 #pragma once
 

@@ -1,13 +1,15 @@
+#include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
-#include <sys/stat.h>
 
 #include "apps/cahn/commands.h"
 #include "apps/cahn/vc_command.h"
 
 int main(int argc, char** argv) {
-  // What a role writes is for its own user unless it says otherwise; a peer that hangs up is an error code, not a signal.
+  // What a role writes is for its own user unless it says otherwise; a peer that hangs up is an error code, not a
+  // signal.
   ::umask(077);
   std::signal(SIGPIPE, SIG_IGN);
 

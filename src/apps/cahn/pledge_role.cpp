@@ -125,7 +125,8 @@ Result<void> onboard(net::Runtime& runtime, const PledgeSettings& settings, Devi
       candidates.failed(*candidate);
       if (asked_to_stop) break;
     }
-    if (settings.once || (settings.patience > 0 && std::chrono::steady_clock::now() >= give_up)) return std::unexpected(last);
+    if (settings.once || (settings.patience > 0 && std::chrono::steady_clock::now() >= give_up))
+      return std::unexpected(last);
     wait_a_little(std::chrono::milliseconds(1000));
   }
   return {};

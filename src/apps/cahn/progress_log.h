@@ -1,4 +1,5 @@
-// Progress of the BRSKI roles as log lines: id ROAD_STEP (or ROAD_REFUSED), with stage, serial, signer and microseconds.
+// Progress of the BRSKI roles as log lines: id ROAD_STEP (or ROAD_REFUSED), with stage, serial, signer and
+// microseconds.
 
 #pragma once
 

@@ -1,5 +1,5 @@
-// The settings of one role: `--config role.toml`, every key of which is also a flag; a flag wins over the file, the file over
-// the default. An unknown key in the file is an error that names the nearest known one.
+// The settings of one role: `--config role.toml`, every key of which is also a flag; a flag wins over the file, the
+// file over the default. An unknown key in the file is an error that names the nearest known one.
 //
 // Threads: used by main() before there are others.
 
@@ -33,7 +33,7 @@ class RoleSettings {
   void add(const std::string& name, std::string& target, const std::string& help);
   void add(const std::string& name, std::uint16_t& target, const std::string& help);
   void add(const std::string& name, std::uint32_t& target, const std::string& help);
-  void add(const std::string& name, bool& target, const std::string& help);  // flag
+  void add(const std::string& name, bool& target, const std::string& help);                      // flag
   void add(const std::string& name, std::vector<std::string>& target, const std::string& help);  // may be repeated
 
   // Call after the command line was parsed: reads the file, if one was named, and sets up logging.

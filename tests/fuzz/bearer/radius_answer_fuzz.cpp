@@ -1,4 +1,5 @@
-// A RADIUS answer from whoever sits on the port; the input is re-signed first, or nothing would get past the authenticator.
+// A RADIUS answer from whoever sits on the port; the input is re-signed first, or nothing would get past the
+// authenticator.
 
 #include <openssl/evp.h>
 

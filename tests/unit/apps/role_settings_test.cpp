@@ -61,7 +61,8 @@ TEST_F(ARolesSettings, RefuseAnUnknownKeyAndNameTheNearest) {
 }
 
 TEST_F(ARolesSettings, RefuseAValueOfTheWrongType) {
-  for (const char* toml : {"port = \"9000\"\n", "port = 65536\n", "port = -1\n", "announce = 1\n", "manufacturer = \"a\"\n"}) {
+  for (const char* toml :
+       {"port = \"9000\"\n", "port = 65536\n", "port = -1\n", "announce = 1\n", "manufacturer = \"a\"\n"}) {
     const auto loaded = load(toml);
     ASSERT_FALSE(loaded) << toml;
     EXPECT_EQ(loaded.error().code, SettingsError::bad_value) << loaded.error().message;
