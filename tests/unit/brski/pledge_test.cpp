@@ -273,6 +273,7 @@ TEST_F(APledge, BreaksOffWhenAnotherRegistrarAnswersAfterAWait) {
   });
   PledgeOptions patient = options();
   patient.longest_pause = std::chrono::milliseconds(20);
+  patient.patience = std::chrono::seconds(1);
   const auto got = onboard(patient);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, BrskiError::not_the_registrar) << got.error().message;
