@@ -1,6 +1,7 @@
 # Language, warnings, sanitizers, linker and cache: the same for every target of the tree.
 
-option(CAHN_TESTS "Build the unit tests" ON)
+option(CAHN_TESTS "Build the programs and libraries that tests use" ON)
+option(CAHN_UNIT_TESTS "Build the unit tests" ON)
 option(CAHN_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 option(CAHN_BENCH "Build the benchmarks" OFF)
 set(CAHN_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined or thread")

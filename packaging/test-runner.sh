@@ -9,7 +9,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --long) long=1 ;;
     --only) only="$2"; shift ;;
-    --help | -h) sed -n '2,3p' test | sed 's/^# //'; echo "Groups: house unit asan tsan fuzz interop system bench"; exit 0 ;;
+    --help | -h) sed -n '2,3p' test | sed 's/^# //'; echo "Groups: house unit tsan fuzz interop system bench"; exit 0 ;;
     *) echo "unknown option $1; try --help" >&2; exit 2 ;;
   esac
   shift
@@ -90,17 +90,16 @@ pythons() {
 
 if wants house; then headline "The house"; pythons tests/house; fi
 
-if wants unit || wants interop || wants system || wants bench; then
+if wants system || wants bench; then
   headline "Release build"
   build release || true
 fi
-if wants unit; then headline "Unit tests"; gtests release build/release/bin/unit_*; fi
 
-if wants asan || wants fuzz || wants interop; then
-  headline "AddressSanitizer, UBSan and fuzz targets"
+if wants unit || wants fuzz || wants interop; then
+  headline "Build with AddressSanitizer, UBSan and fuzz targets"
   build asan || true
 fi
-if wants asan; then gtests asan build/asan/bin/unit_*; fi
+if wants unit; then headline "Unit tests, with the sanitizers"; gtests asan build/asan/bin/unit_*; fi
 
 if wants tsan; then
   headline "ThreadSanitizer: what is concurrent"

@@ -11,6 +11,10 @@ namespace cahn::crypto {
 struct PublicKeyAccess {
   // `handle` is the key that `spki` encodes; takes it over.
   static Result<PublicKey> make(Bytes spki, PkeyPtr handle);
+  // The public half of `key`, with a handle of its own.
+  static Result<PublicKey> of(EVP_PKEY* key);
+  // Writes the key into a certificate or request being built. OpenSSL's own setters encode it anew, for 100 µs.
+  static bool set(X509_PUBKEY* field, const PublicKey& key);
 };
 
 struct CertificateAccess {

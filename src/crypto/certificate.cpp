@@ -6,6 +6,7 @@
 
 #include "crypto/access.h"
 #include "crypto/asn1.h"
+#include "crypto/certificate_cache.h"
 #include "crypto/digest.h"
 
 namespace cahn::crypto {
@@ -103,16 +104,22 @@ Result<Certificate> CertificateAccess::share(X509* borrowed) {
   Bytes der = encode<i2d_X509>(borrowed);
   if (der.empty() || der.size() > max_certificate)
     return fail(CryptoError::malformed, "a certificate of more than 64 KiB");
+  auto& cache = CertificateCache::instance();
+  if (auto known = cache.find(der)) return *std::move(known);
   X509_up_ref(borrowed);
-  return make(X509Ptr(borrowed), std::move(der));
+  CAHN_TRY(Certificate certificate, make(X509Ptr(borrowed), std::move(der)));
+  return cache.keep(std::move(certificate));
 }
 
 Result<Certificate> Certificate::from_der(ByteView der) {
   const ErrorScope scope;
   if (der.size() > max_certificate) return fail(CryptoError::malformed, "a certificate of more than 64 KiB");
+  auto& cache = CertificateCache::instance();
+  if (auto known = cache.find(der)) return *std::move(known);
   X509Ptr x509 = decode_exactly<d2i_X509, i2d_X509, X509Ptr>(der);
   if (!x509) return openssl_failure(CryptoError::malformed, "not a certificate in DER");
-  return CertificateAccess::make(std::move(x509), to_bytes(der));
+  CAHN_TRY(Certificate certificate, CertificateAccess::make(std::move(x509), to_bytes(der)));
+  return cache.keep(std::move(certificate));
 }
 
 Result<Certificate> Certificate::from_pem(std::string_view pem) {

@@ -68,7 +68,7 @@ Result<Bytes> make_csr(const CsrSpec& spec, const PrivateKey& key) {
   CAHN_TRY(const X509NamePtr subject, to_x509_name(spec.subject));
   if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
       X509_REQ_set_subject_name(request.get(), subject.get()) != 1 ||
-      X509_REQ_set_pubkey(request.get(), key.public_key().handle()) != 1) {
+      !PublicKeyAccess::set(X509_REQ_get_X509_PUBKEY(request.get()), key.public_key())) {
     return openssl_failure(CryptoError::internal, "building the certificate request");
   }
   CAHN_CHECK(add_requested_extensions(request.get(), spec));

@@ -40,6 +40,7 @@ using ExtendedKeyUsagePtr = Handle<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free>;
 using ExtensionPtr = Handle<X509_EXTENSION, X509_EXTENSION_free>;
 using GeneralNamesPtr = Handle<GENERAL_NAMES, GENERAL_NAMES_free>;
 using MdContextPtr = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;
+using PkeyContextPtr = Handle<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using PkeyPtr = Handle<EVP_PKEY, EVP_PKEY_free>;
 using Pkcs7Ptr = Handle<PKCS7, PKCS7_free>;
 using SslContextPtr = Handle<SSL_CTX, SSL_CTX_free>;

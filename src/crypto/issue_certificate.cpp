@@ -145,7 +145,7 @@ Result<Certificate> issue_certificate(const CertificateSpec& spec, const Private
   const X509_NAME* issuer_name = issuer ? X509_get_subject_name(issuer->handle()) : subject.get();
   if (!x509 || X509_set_version(x509.get(), X509_VERSION_3) != 1 ||
       X509_set_subject_name(x509.get(), subject.get()) != 1 || X509_set_issuer_name(x509.get(), issuer_name) != 1 ||
-      X509_set_pubkey(x509.get(), spec.key->handle()) != 1) {
+      !PublicKeyAccess::set(X509_get_X509_PUBKEY(x509.get()), *spec.key)) {
     return openssl_failure(CryptoError::internal, "building the certificate");
   }
   CAHN_CHECK(set_serial(x509.get(), spec.serial));

@@ -54,7 +54,7 @@ struct SecretText {
 
 Result<PrivateKeyPtr> wrap(PkeyPtr handle, std::string uri) {
   if (!handle) return openssl_failure(CryptoError::internal, "making the key");
-  CAHN_TRY(PublicKey public_key, PublicKey::from_spki(encode<i2d_PUBKEY>(handle.get())));
+  CAHN_TRY(PublicKey public_key, PublicKeyAccess::of(handle.get()));
   return std::make_shared<MemoryKey>(std::move(public_key), std::move(handle), std::move(uri));
 }
 
