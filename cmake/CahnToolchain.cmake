@@ -40,7 +40,8 @@ if(CAHN_SANITIZE)
   add_compile_options(-fsanitize=${CAHN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CAHN_SANITIZE})
   if(CAHN_FUZZ)
-    add_compile_options(-fsanitize=fuzzer-no-link)
+    # libFuzzer's coverage is wanted of what is fuzzed, not of the tests.
+    add_compile_options($<$<NOT:$<STREQUAL:$<TARGET_PROPERTY:CAHN_KIND>,test>>:-fsanitize=fuzzer-no-link>)
   endif()
 endif()
 

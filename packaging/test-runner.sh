@@ -20,7 +20,7 @@ mkdir -p out/test
 passed=0 failed=0 skipped=0
 failures=()
 started=$SECONDS
-export CAHN_LONG="$long"
+export CAHN_LONG="$long" ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer
 
 wants() { [ -z "$only" ] || [ "$only" = "$1" ]; }
 

@@ -1,0 +1,4 @@
+#pragma once
+#include "heavy.h"
+
+#include <gtest/gtest.h>
