@@ -217,7 +217,7 @@ std::chrono::milliseconds AccessTable::lease_left() const {
 bool AccessTable::may_answer() const { return !options_.fail_closed || lease_left().count() > 0; }
 
 bearer::JoinAnswer AccessTable::answer(const bearer::JoinRequest& request) const {
-  if (!may_answer()) return refusal("the lease of the registrar's decisions has run out");
+  const bool leased = may_answer();
   const std::scoped_lock lock(mutex_);
   const auto device = device_of_serial_.find(request.certificate_serial_hex);
   if (device == device_of_serial_.end()) return refusal("no decision knows this certificate");
@@ -232,11 +232,18 @@ bearer::JoinAnswer AccessTable::answer(const bearer::JoinRequest& request) const
   if (!is_identity(request.claimed_identity, access.serial_number)) {
     return refusal("the EAP identity is neither the device's serialNumber nor @realm");
   }
-  if (access.answer == Answer::deny) return refusal(access.reason.empty() ? "the device is denied" : access.reason);
-
+  // From here on it is this device that asks; a refusal names it too, so that its station is known when it is invited.
   bearer::JoinAnswer answer;
-  answer.permit = true;
   answer.device = access.device;
+  if (!leased) {
+    answer.reason = "the lease of the registrar's decisions has run out";
+    return answer;
+  }
+  if (access.answer == Answer::deny) {
+    answer.reason = access.reason.empty() ? "the device is denied" : access.reason;
+    return answer;
+  }
+  answer.permit = true;
   answer.segment = access.segment;
   answer.reason = access.reason;
   if (options_.fail_closed) {

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -26,6 +27,8 @@ class TheRoad(unittest.TestCase):
         cls.lab.__enter__()
         cls.addClassCleanup(cls.lab.close)
         cls.house = house = House(cls.lab, cls.lab.directory / "house", BIN)
+        # For whoever must find out why a test failed: the logs outlive the house.
+        cls.addClassCleanup(lambda: shutil.copytree(house.folder / "logs", ROOT / "out" / "test" / "road-logs", dirs_exist_ok=True))
         cls.addClassCleanup(house.stop)
         house.build(MAKERS)
         cls.ann = house.ann

@@ -57,6 +57,15 @@ TEST_F(AccessTableTest, RefusesUnknownCertificatesAndDeniedDevices) {
   EXPECT_EQ(table_->answer(join_of(permit(1, 1))).reason, deny(1, 1).reason);
 }
 
+// A bearer that only ever saw a device refused must still know its station, to invite it when it is welcome again.
+TEST_F(AccessTableTest, NamesTheDeviceItRefusesButNotWhoOnlyClaimsToBeIt) {
+  take(deny(1, 1));
+  EXPECT_EQ(table_->answer(join_of(permit(1, 1))).device, deny(1, 1).device);
+  auto somebody = join_of(permit(1, 1));
+  somebody.claimed_identity = "somebody-else";
+  EXPECT_EQ(table_->answer(somebody).device, "");
+}
+
 // Decision 65.
 TEST_F(AccessTableTest, RefusesAnEapIdentityThatIsNotTheDevices) {
   take(permit(1, 1));

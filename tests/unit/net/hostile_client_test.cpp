@@ -230,12 +230,15 @@ TEST_F(HttpServerUnderAttack, OutlivesClientsThatVanish) {
   expect_still_serving();
 }
 
-TEST_F(HttpServerUnderAttack, WaitsForDescriptorsWhenThereAreNone) {
+// Not under AddressSanitizer and UBSan, whose check of vtables opens a pipe and takes its failure for a broken object;
+// ThreadSanitizer's build runs it.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-  GTEST_SKIP() << "UBSan's check of vtables opens a pipe, and takes its failure for a broken object";
+#define CAHN_WITHOUT_DESCRIPTOR_TEST
 #endif
 #endif
+#ifndef CAHN_WITHOUT_DESCRIPTOR_TEST
+TEST_F(HttpServerUnderAttack, WaitsForDescriptorsWhenThereAreNone) {
   serve();
   // Take all descriptors this process may have: accept() then fails with EMFILE until some are given back.
   RawPeer early(server_->port());
@@ -246,6 +249,7 @@ TEST_F(HttpServerUnderAttack, WaitsForDescriptorsWhenThereAreNone) {
   }));
   expect_still_serving();
 }
+#endif
 
 }  // namespace
 }  // namespace cahn::net
