@@ -131,9 +131,13 @@ class House(Domain):
         self.start_router()
         self.wait_for_router()
 
-    def wait_for_router(self, name="router", timeout=15):
-        """Until the router is in step with the registrar."""
-        self.routers[name]["role"].wait_for("ROUTER_SYNCED", timeout)
+    def times_synced(self, name="router"):
+        """How often this run of the router came into step with the registrar."""
+        return sum(event.get("id") == "ROUTER_SYNCED" for event in self.routers[name]["role"].events())
+
+    def wait_for_router(self, name="router", timeout=15, after=0):
+        """Until the router is in step with the registrar, for the (`after` + 1)th time."""
+        wait_until(lambda: self.times_synced(name) > after, timeout, f"{name} to be in step with the registrar")
 
     def device(self, maker, serial, socket, **more):
         device = Device(self, self.makers[maker], serial, socket, **more)
