@@ -158,7 +158,11 @@ class FakeDas {
   std::atomic<int> code{41};       // Disconnect-ACK
   std::atomic<int> drop_first{0};  // so many requests stay without an answer
   std::atomic<bool> forge{false};  // answers with a wrong authenticator first, from the right address
-  Bytes attributes;                // of the answer; set before the first request
+
+  void answer_with_attributes(Bytes attributes) {
+    const std::lock_guard lock(mutex_);
+    attributes_ = std::move(attributes);
+  }
 
   // Octets of the verified requests so far.
   std::vector<Bytes> requests() const {
@@ -202,6 +206,10 @@ class FakeDas {
   }
 
   Bytes answer_to(const Bytes& request) const {
+    const Bytes attributes = [this] {
+      const std::lock_guard lock(mutex_);
+      return attributes_;
+    }();
     const std::size_t length = 20 + attributes.size();
     Bytes answer = {static_cast<std::uint8_t>(code.load()), request[1], static_cast<std::uint8_t>(length >> 8),
                     static_cast<std::uint8_t>(length)};
@@ -217,6 +225,7 @@ class FakeDas {
   std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;
   std::vector<Bytes> requests_;
+  Bytes attributes_;
   std::thread thread_;
 };
 

@@ -104,7 +104,7 @@ TEST_F(DisconnectingAStation, IsFineWhenThereIsNoSuchSessionAndAnErrorForAnyOthe
 
 TEST(DisconnectingAnUnknownStation, IsFine) {
   test::FakeDas das{std::string(secret)};
-  das.attributes = {101, 6, 0, 0, 0x01, 0xf7};
+  das.answer_with_attributes({101, 6, 0, 0, 0x01, 0xf7});
   das.code = 42;
   EXPECT_TRUE(radius_disconnect(das.port(), "02:00:00:00:00:aa", secret, at_1700000000).has_value());
 }
