@@ -18,11 +18,29 @@ function(_cahn_precompiled NAME HEADER)
     file(WRITE "${CMAKE_BINARY_DIR}/pch/${NAME}.cpp.in" "")
     configure_file("${CMAKE_BINARY_DIR}/pch/${NAME}.cpp.in" "${CMAKE_BINARY_DIR}/pch/${NAME}.cpp" COPYONLY)
     add_library(cahn_pch_${NAME} OBJECT "${CMAKE_BINARY_DIR}/pch/${NAME}.cpp")
-    # Named without the folder of this tree, so that ccache can share what is compiled between trees.
     target_precompile_headers(cahn_pch_${NAME} PRIVATE <${HEADER}>)
     target_compile_options(cahn_pch_${NAME} PRIVATE ${ARG_OPTIONS})
     target_link_libraries(cahn_pch_${NAME} PRIVATE ${ARG_LINKS} Threads::Threads)
+    if(CAHN_CCACHE)
+      _cahn_name_precompiled(${NAME} ${HEADER})
+    endif()
   endif()
+endfunction()
+
+# A precompiled header holds its tree's absolute path, so that it is made anew in each tree; but what is compiled with it is
+# the same wherever the header's text, the compiler and the flags are. ccache is told that name of it (pch_external_checksum).
+function(_cahn_name_precompiled NAME HEADER)
+  set_target_properties(cahn_pch_${NAME} PROPERTIES CXX_COMPILER_LAUNCHER "")
+  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -std=c++23 -E -P "${CMAKE_SOURCE_DIR}/cmake/pch/${HEADER}"
+                  OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+  get_target_property(options cahn_pch_${NAME} COMPILE_OPTIONS)
+  string(SHA256 name "${text};${options};${CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}};${CMAKE_BUILD_TYPE};${CMAKE_CXX_COMPILER_VERSION}")
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    set(ending pch)
+  else()
+    set(ending gch)
+  endif()
+  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/cahn_pch_${NAME}.dir/cmake_pch.hxx.${ending}.sum" "${name}")
 endfunction()
 
 # cahn_library(cahn_room SOURCES a.cpp … [USES cahn_crypto …] [LINKS OpenSSL::Crypto …] [HEAVY])

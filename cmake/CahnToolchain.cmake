@@ -61,11 +61,10 @@ if(CAHN_CCACHE)
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
       CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
       # clang is told so where this tree's precompiled header lies; what is in the header counts all the same.
-      CCACHE_IGNOREOPTIONS=-Xclang ${CAHN_CCACHE})
+      CCACHE_IGNOREOPTIONS=-Xclang CCACHE_PCH_EXTSUM=1 ${CAHN_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    # A precompiled header of the cache may have been made in a tree that is gone; ccache and ninja watch its contents.
-    add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp -Xclang -fno-validate-pch>")
+    add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
   else()
     add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
   endif()
