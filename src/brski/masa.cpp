@@ -14,11 +14,8 @@ using std::chrono::steady_clock;
 
 // A voucher-request of a registrar holds that of the pledge in base64, and the chains of both.
 constexpr std::size_t max_voucher_request = std::size_t{256} << 10;
+constexpr std::size_t max_birth = std::size_t{128} << 10;
 constexpr std::size_t audit_page = 1000;
-
-std::chrono::microseconds since(steady_clock::time_point began) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - began);
-}
 
 metrics::Counter voucher_counter(std::string_view result) {
   return {"cahn_vouchers_total",
@@ -65,36 +62,16 @@ Masa::~Masa() = default;
 
 void Masa::add_routes(net::Router& router) {
   Impl* impl = impl_.get();
-  router.on(
-      "POST", std::string(path_request_voucher),
-      [impl](net::HttpRequest request, const net::Session& session) {
-        return impl->request_voucher(std::move(request), session);
-      },
-      max_voucher_request);
-  router.on(
-      "POST", std::string(path_request_audit_log),
-      [impl](net::HttpRequest request, const net::Session& session) {
-        return impl->request_audit_log(std::move(request), session);
-      },
-      max_voucher_request);
-  router.on(
-      "POST", std::string(path_births),
-      [impl](net::HttpRequest request, const net::Session& session) {
-        return impl->report_birth(std::move(request), session);
-      },
-      std::size_t{128} << 10);
+  on_post(router, path_request_voucher, max_voucher_request, impl, &Impl::request_voucher);
+  on_post(router, path_request_audit_log, max_voucher_request, impl, &Impl::request_audit_log);
+  on_post(router, path_births, max_birth, impl, &Impl::report_birth);
 }
 
 net::awaitable<Result<bool>> Masa::record_birth(Birth birth) { return impl_->record_birth(std::move(birth)); }
 Result<AuditLog> Masa::audit_log(const crypto::Certificate& idevid) const { return impl_->audit_log(idevid); }
 
-void Masa::Impl::tell(std::string_view id, Progress progress) const {
-  log::write(progress.done ? log::Level::info : log::Level::warning, id, progress.what,
-             {{"stage", std::string(progress.stage)},
-              {"serial", printable(progress.serial_number)},
-              {"signer", printable(progress.signer)},
-              {"us", std::to_string(progress.took.count())}});
-  if (options.on_progress) options.on_progress(progress);
+void Masa::Impl::tell(std::string_view id, const Progress& progress) const {
+  brski::tell(id, progress, options.on_progress);
 }
 
 net::HttpResponse Masa::Impl::refuse(const Error& error, std::string serial) {

@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "brski/masa.h"
 #include "brski/masa_checks.h"
+#include "brski/role.h"
 
 namespace cahn::brski {
 
@@ -27,7 +28,7 @@ struct Masa::Impl {
   net::awaitable<Result<bool>> record_birth(Birth);
   Result<AuditLog> audit_log(const crypto::Certificate& idevid) const;
   net::HttpResponse refuse(const Error&, std::string serial);
-  void tell(std::string_view id, Progress) const;
+  void tell(std::string_view id, const Progress&) const;
 
   MasaOptions options;
   admission::Admission& admission;

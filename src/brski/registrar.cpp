@@ -18,10 +18,6 @@ constexpr std::size_t max_voucher_request = std::size_t{64} << 10;
 constexpr std::size_t max_report = std::size_t{16} << 10;
 constexpr std::chrono::seconds default_retry{5};
 
-std::chrono::microseconds since(steady_clock::time_point began) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - began);
-}
-
 metrics::Counter voucher_counter(std::string_view result) {
   return {"cahn_vouchers_total",
           "Voucher-requests of pledges, by what became of them.",
@@ -147,37 +143,17 @@ Result<void> Registrar::set_manufacturers(std::vector<Manufacturer> list) {
 
 void Registrar::add_routes(net::Router& router) {
   Impl* impl = impl_.get();
-  router.on(
-      "POST", std::string(path_request_voucher),
-      [impl](net::HttpRequest request, const net::Session& session) {
-        return impl->request_voucher(std::move(request), session);
-      },
-      max_voucher_request);
-  router.on(
-      "POST", std::string(path_voucher_status),
-      [impl](net::HttpRequest request, const net::Session& session) {
-        return impl->voucher_status(std::move(request), session);
-      },
-      max_report);
-  router.on(
-      "POST", std::string(path_enrol_status),
-      [impl](net::HttpRequest request, const net::Session& session) {
-        return impl->enrol_status(std::move(request), session);
-      },
-      max_report);
+  on_post(router, path_request_voucher, max_voucher_request, impl, &Impl::request_voucher);
+  on_post(router, path_voucher_status, max_report, impl, &Impl::voucher_status);
+  on_post(router, path_enrol_status, max_report, impl, &Impl::enrol_status);
 }
 
 std::string Registrar::Impl::name_of(const crypto::Certificate& certificate) const {
   return options.name_of_key(certificate.public_key());
 }
 
-void Registrar::Impl::tell(std::string_view id, Progress progress) const {
-  log::write(progress.done ? log::Level::info : log::Level::warning, id, progress.what,
-             {{"stage", std::string(progress.stage)},
-              {"serial", printable(progress.serial_number)},
-              {"signer", printable(progress.signer)},
-              {"us", std::to_string(progress.took.count())}});
-  if (options.on_progress) options.on_progress(progress);
+void Registrar::Impl::tell(std::string_view id, const Progress& progress) const {
+  brski::tell(id, progress, options.on_progress);
 }
 
 Result<Registrar::Impl::VoucherRequest> Registrar::Impl::receive(const net::HttpRequest& request,

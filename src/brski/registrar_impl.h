@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "brski/registrar.h"
 #include "brski/registrar_checks.h"
+#include "brski/role.h"
 
 namespace cahn::brski {
 
@@ -60,7 +61,7 @@ struct Registrar::Impl {
   Result<pki::DeviceRecord> holder_of(const std::vector<crypto::Certificate>& client) const;
 
   // Tells the operator of a step: a log line, and on_progress.
-  void tell(std::string_view id, Progress) const;
+  void tell(std::string_view id, const Progress&) const;
 
   net::Executor executor;
   RegistrarOptions options;

@@ -1,0 +1,20 @@
+#include "brski/role.h"
+
+#include "base/log.h"
+
+namespace cahn::brski {
+
+void tell(std::string_view id, const Progress& progress, const std::function<void(const Progress&)>& listener) {
+  log::write(progress.done ? log::Level::info : log::Level::warning, id, progress.what,
+             {{"stage", std::string(progress.stage)},
+              {"serial", printable(progress.serial_number)},
+              {"signer", printable(progress.signer)},
+              {"us", std::to_string(progress.took.count())}});
+  if (listener) listener(progress);
+}
+
+std::chrono::microseconds since(std::chrono::steady_clock::time_point began) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
+}
+
+}  // namespace cahn::brski
