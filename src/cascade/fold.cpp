@@ -281,10 +281,8 @@ void Fold::decide_device(const std::string& did, Folding& folding, store::Positi
 void Fold::publish(Folding& folding) {
   decisions_.position = std::max(decisions_.position, folding.last);
   auto fresh = decisions_.publish();
-  {
-    const std::lock_guard lock(mutex_);
-    snapshot_ = std::move(fresh);
-  }
+  // Before the snapshot: who finds a position in it may count on the claim's place among the pending being free again, and
+  // on the metrics.
   const auto now = std::chrono::steady_clock::now();
   for (const auto& claim : folding.claims) {
     intake_.folded(claim.id, claim.position, claim.bytes_digest);
@@ -294,6 +292,10 @@ void Fold::publish(Folding& folding) {
   refused_.set(static_cast<double>(trust_.refused()));
   pending_.set(static_cast<double>(intake_.pending()));
   devices_.set(static_cast<double>(device_count_));
+  {
+    const std::lock_guard lock(mutex_);
+    snapshot_ = std::move(fresh);
+  }
 
   std::vector<DecisionChange> changes;
   for (const auto& [did, before] : folding.devices_before) {
