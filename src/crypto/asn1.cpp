@@ -30,6 +30,21 @@ std::optional<DerElement> DerReader::next(std::uint8_t tag) {
   return next();
 }
 
+Bytes der_element(std::uint8_t tag, ByteView content) {
+  Bytes out{tag};
+  if (content.size() < 0x80) {
+    out.push_back(static_cast<std::uint8_t>(content.size()));
+  } else {
+    Bytes length;
+    for (std::size_t rest = content.size(); rest > 0; rest >>= 8)
+      length.insert(length.begin(), static_cast<std::uint8_t>(rest));
+    out.push_back(static_cast<std::uint8_t>(0x80 | length.size()));
+    out.insert(out.end(), length.begin(), length.end());
+  }
+  out.insert(out.end(), content.begin(), content.end());
+  return out;
+}
+
 namespace {
 
 bool are_der(ByteView elements, int levels_left) {

@@ -31,6 +31,7 @@ class DerReader {
  public:
   explicit DerReader(ByteView input) : rest_(input) {}
   bool at_end() const { return rest_.empty(); }
+  ByteView rest() const { return rest_; }
   bool next_is(std::uint8_t tag) const { return !rest_.empty() && rest_[0] == tag; }
   std::optional<DerElement> next();
   // The next element if it has this tag; else nullopt, and nothing is consumed.
@@ -39,6 +40,9 @@ class DerReader {
  private:
   ByteView rest_;
 };
+
+// Tag, length and content as one element.
+Bytes der_element(std::uint8_t tag, ByteView content);
 
 // Whether the octets are one element, DER in its lengths and string forms all the way down (at most 32 levels).
 bool is_der(ByteView);

@@ -22,6 +22,8 @@ struct Outline {
   std::optional<ByteView> content;
   std::vector<ByteView> certificates;
   std::size_t signers = 0;
+  ByteView before_certificates;  // version, digestAlgorithms, encapContentInfo
+  ByteView signer_infos;
 };
 
 std::unexpected<Error> malformed(const char* what) { return fail(CryptoError::malformed, what); }
@@ -41,6 +43,7 @@ Result<Outline> read_signed_data(ByteView signed_data) {
     outline.content = octets->content;
   }
   if (!content.at_end()) return malformed("content with something behind it");
+  outline.before_certificates = signed_data.first(signed_data.size() - reader.rest().size());
   if (const auto certificates = reader.next(tag::context0)) {
     DerReader each(certificates->content);
     while (!each.at_end()) {
@@ -52,6 +55,7 @@ Result<Outline> read_signed_data(ByteView signed_data) {
   reader.next(tag::context1);
   const auto signers = reader.next(tag::set);
   if (!signers || !reader.at_end()) return malformed("a SignedData without signer infos");
+  outline.signer_infos = signers->whole;
   for (DerReader each(signers->content); !each.at_end(); ++outline.signers) {
     if (!each.next(tag::sequence)) return malformed("a signer info that is none");
   }
@@ -142,14 +146,26 @@ std::optional<Time> read_signing_time(const CMS_SignerInfo* signer) {
   return std::nullopt;
 }
 
-Result<std::vector<Certificate>> share_certificates(CMS_ContentInfo* cms) {
-  const X509StackPtr carried(CMS_get1_certs(cms));
+Result<std::vector<Certificate>> certificates_of(const Outline& outline) {
   std::vector<Certificate> certificates;
-  for (int i = 0; i < sk_X509_num(carried.get()); ++i) {
-    CAHN_TRY(Certificate certificate, CertificateAccess::share(sk_X509_value(carried.get(), i)));
+  for (const ByteView each : outline.certificates) {
+    CAHN_TRY(Certificate certificate, Certificate::from_der(each));
     certificates.push_back(std::move(certificate));
   }
   return certificates;
+}
+
+// The message without its certificates and CRLs: those have been taken out already, most of them known from before, and
+// OpenSSL 3.0 would decode each of them anew.
+CmsPtr decode_bare(const Outline& outline) {
+  Bytes signed_data = to_bytes(outline.before_certificates);
+  signed_data.insert(signed_data.end(), outline.signer_infos.begin(), outline.signer_infos.end());
+  const Bytes wrapped = der_element(tag::context0, der_element(tag::sequence, signed_data));
+  Bytes fields = der_element(tag::oid, oid_signed_data);
+  fields.insert(fields.end(), wrapped.begin(), wrapped.end());
+  const Bytes message = der_element(tag::sequence, fields);
+  const unsigned char* cursor = message.data();
+  return CmsPtr(d2i_CMS_ContentInfo(nullptr, &cursor, static_cast<long>(message.size())));
 }
 
 Result<CmsPtr> start_message(const Certificate& signer, std::span<const Certificate> include) {
@@ -201,14 +217,13 @@ Result<SignedMessage> SignedMessage::verify(ByteView der, std::span<const Certif
   CAHN_TRY(const Outline outline, read_outline(der));
   if (outline.signers != 1) return malformed("a message that is not signed exactly once");
   if (!outline.content) return malformed("a message without its content");
-  const unsigned char* cursor = der.data();
-  const CmsPtr cms(d2i_CMS_ContentInfo(nullptr, &cursor, static_cast<long>(der.size())));
+  const CmsPtr cms = decode_bare(outline);
   if (!cms) return openssl_failure(CryptoError::malformed, "not a CMS message");
   STACK_OF(CMS_SignerInfo)* const infos = CMS_get0_SignerInfos(cms.get());
   CMS_SignerInfo* const info = sk_CMS_SignerInfo_value(infos, 0);
   if (info == nullptr) return malformed("a message without a signer");
 
-  CAHN_TRY(std::vector<Certificate> certificates, share_certificates(cms.get()));
+  CAHN_TRY(std::vector<Certificate> certificates, certificates_of(outline));
   auto signer = find_signer(info, certificates);
   if (!signer && signer.error().code == CryptoError::untrusted) signer = find_signer(info, known_signers);
   if (!signer) return fail(signer.error());
@@ -246,12 +261,7 @@ Result<Bytes> certs_only(std::span<const Certificate> certificates) {
 Result<std::vector<Certificate>> certs_from_certs_only(ByteView der) {
   CAHN_TRY(const Outline outline, read_outline(der));
   if (outline.signers != 0) return malformed("a certificate message that somebody signed");
-  std::vector<Certificate> certificates;
-  for (const ByteView each : outline.certificates) {
-    CAHN_TRY(Certificate certificate, Certificate::from_der(each));
-    certificates.push_back(std::move(certificate));
-  }
-  return certificates;
+  return certificates_of(outline);
 }
 
 }  // namespace cahn::crypto
