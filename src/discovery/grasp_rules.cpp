@@ -115,11 +115,12 @@ bool FloodCache::take(const std::vector<Heard>& places, Instant now) {
   return news;
 }
 
-std::vector<Service> FloodCache::current(Instant now) const {
-  std::vector<Service> services;
+std::vector<Heard> FloodCache::current(Instant now) const {
+  std::vector<Heard> places;
   for (const Entry& entry : entries_)
-    if (entry.expires > now) services.push_back(entry.service);
-  return services;
+    if (entry.expires > now)
+      places.push_back({entry.service, std::chrono::ceil<std::chrono::milliseconds>(entry.expires - now)});
+  return places;
 }
 
 }  // namespace cahn::discovery::grasp

@@ -47,7 +47,8 @@ class FloodCache {
   using Instant = std::chrono::steady_clock::time_point;
   // True when a place is new or was gone. At most `max_places` are kept: the one heard longest ago makes room.
   bool take(const std::vector<Heard>&, Instant now);
-  std::vector<Service> current(Instant now) const;
+  // Each with what is left of its lifetime.
+  std::vector<Heard> current(Instant now) const;
 
   static constexpr std::size_t max_places = 64;
 

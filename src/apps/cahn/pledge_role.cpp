@@ -81,7 +81,7 @@ Result<void> look_around(const PledgeSettings& settings, discovery::Candidates& 
     service.instance = text;
     service.address = endpoint.host;
     service.port = endpoint.port;
-    candidates.offer({std::move(service), strength--});
+    candidates.offer({.service = std::move(service), .strength = strength--});
   }
   if (!settings.registrars.empty()) return {};
   const auto started = std::chrono::steady_clock::now();
@@ -96,7 +96,7 @@ Result<void> look_around(const PledgeSettings& settings, discovery::Candidates& 
     log::info("ROAD_STEP", "found " + service.instance + " at " + service.address + " by mDNS",
               {{"stage", "B"}, {"serial", ""}, {"signer", ""}, {"us", std::to_string(took.count())}});
     // IPv4 first, only because its addresses are shorter to read in logs; both lead to the same registrar.
-    candidates.offer({service, service.address.find(':') == std::string::npos ? 1 : 0});
+    candidates.offer({.service = service, .strength = service.address.find(':') == std::string::npos ? 1 : 0});
   }
   return {};
 }

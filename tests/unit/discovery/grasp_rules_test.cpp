@@ -195,7 +195,7 @@ TEST_F(TheCache, IsBoundedAndALateVoiceIsHeardAllTheSame) {
   for (int port = 1; port <= 1000; ++port) cache_.take(heard(port), now_ + std::chrono::milliseconds(port));
   const auto current = cache_.current(now_ + 2s);
   EXPECT_EQ(current.size(), FloodCache::max_places);
-  EXPECT_EQ(current.back().port, 1000);
+  EXPECT_EQ(current.back().service.port, 1000);
 }
 
 }  // namespace
