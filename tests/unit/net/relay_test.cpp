@@ -93,22 +93,21 @@ class Peer {
 // A listening socket on 127.0.0.1.
 class Target {
  public:
-  Target() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  enum class Listens { yes, no };  // no: the port is taken, and connecting is refused
+
+  explicit Target(Listens listens = Listens::yes) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(::listen(socket_, 1024), 0);
+    if (listens == Listens::yes) EXPECT_EQ(::listen(socket_, 1024), 0);
     socklen_t size = sizeof address;
     ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
   }
-  ~Target() { close(); }
+  ~Target() { ::close(socket_); }
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
-  void close() {
-    if (socket_ >= 0) ::close(std::exchange(socket_, -1));
-  }
   std::unique_ptr<Peer> accept() {
     pollfd ready{socket_, POLLIN, 0};
     EXPECT_EQ(::poll(&ready, 1, 30'000), 1) << "nobody came";
@@ -265,9 +264,9 @@ TEST_F(RelayTest, HoldsLittleForAReaderThatDoesNotRead) {
 }
 
 TEST_F(RelayTest, GoesToTheNextTargetWhenOneDoesNotAnswer) {
-  Target gone, target;
+  const Target gone(Target::Listens::no);
+  Target target;
   const Endpoint nobody = gone.endpoint();
-  gone.close();
   const auto port = relay({nobody, target.endpoint()});
   const auto client = Peer::to(port);
   const auto server = target.accept();
@@ -278,10 +277,8 @@ TEST_F(RelayTest, GoesToTheNextTargetWhenOneDoesNotAnswer) {
 }
 
 TEST_F(RelayTest, ResetsAConnectionThatNobodyTakes) {
-  Target gone;
-  const Endpoint nobody = gone.endpoint();
-  gone.close();
-  EXPECT_TRUE(Peer::to(relay({nobody}))->was_reset());
+  const Target gone(Target::Listens::no);
+  EXPECT_TRUE(Peer::to(relay({gone.endpoint()}))->was_reset());
 }
 
 TEST_F(RelayTest, ResetsAConnectionWhenThereIsNoTargetAtAll) { EXPECT_TRUE(Peer::to(relay({}))->was_reset()); }
