@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "voucher/jws.h"
 #include "voucher/signed_voucher.h"
 
 namespace cahn::voucher {
@@ -12,6 +13,14 @@ VoucherError meaning(const Error& error) {
   if (error.code == crypto::CryptoError::bad_signature) return VoucherError::bad_signature;
   if (error.code == crypto::CryptoError::untrusted) return VoucherError::signer_not_trusted;
   return VoucherError::not_cms;
+}
+
+Result<SignedVoucher> open_jws(ByteView jws, Root root, Reading reading,
+                               std::span<const crypto::Certificate> known_signers) {
+  CAHN_TRY(JwsMessage message, verify_jws(jws, reading, known_signers));
+  CAHN_TRY(Voucher voucher, from_json(as_text(message.payload), root, reading));
+  return SignedVoucher{std::move(voucher), std::move(message.signer), std::move(message.certificates), std::nullopt,
+                       to_bytes(jws)};
 }
 
 bool is_anchor(const crypto::Certificate& certificate, const crypto::TrustStore& anchors) {
@@ -100,6 +109,12 @@ Result<void> check_assertion(const Voucher& voucher, const PledgeExpectation& ex
 
 }  // namespace
 
+Result<SignedVoucher> open(Format format, ByteView octets, Root root, Reading reading,
+                           std::span<const crypto::Certificate> known_signers) {
+  if (format == Format::jws) return open_jws(octets, root, reading, known_signers);
+  return open(octets, root, reading, known_signers);
+}
+
 Result<SignedVoucher> open(ByteView cms, Root root, Reading reading,
                            std::span<const crypto::Certificate> known_signers) {
   const auto message = crypto::SignedMessage::verify(cms, known_signers);
@@ -112,8 +127,9 @@ Result<SignedVoucher> open(ByteView cms, Root root, Reading reading,
                        to_bytes(cms)};
 }
 
-Result<Voucher> read_as_pledge(ByteView cms, const PledgeExpectation& expected) {
-  CAHN_TRY(SignedVoucher opened, open(cms, Root::voucher, expected.reading, expected.masa_anchors.anchors()));
+Result<Voucher> read_as_pledge(ByteView signed_voucher, const PledgeExpectation& expected) {
+  CAHN_TRY(SignedVoucher opened,
+           open(expected.format, signed_voucher, Root::voucher, expected.reading, expected.masa_anchors.anchors()));
   CAHN_CHECK(check_signer(opened, expected));
   CAHN_CHECK(check_serial(opened.voucher, expected.idevid));
   CAHN_CHECK(check_nonce(opened.voucher, expected));

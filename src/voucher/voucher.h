@@ -24,6 +24,7 @@ enum class VoucherError {
   bad_member,     // a member of the wrong type or with an impossible value; the message names it and what was found
   contradiction,  // nonce and expires-on together, …
   not_cms,
+  not_jws,
   wrong_content_type,
   bad_signature,
   signer_not_trusted,
