@@ -34,7 +34,9 @@ bool issued(const crypto::Certificate& issuer, const crypto::Certificate& certif
 // Decision 7: one CA may have signed the IDevIDs and the MASA, so that a path alone proves nothing.
 Result<void> check_signer(const SignedVoucher& opened, const PledgeExpectation& expected) {
   const auto& signer = opened.signer;
-  const auto path = crypto::verify_chain(signer, opened.certificates, expected.masa_anchors, expected.now);
+  std::vector<crypto::Certificate> between = opened.certificates;
+  between.insert(between.end(), expected.intermediates.begin(), expected.intermediates.end());
+  const auto path = crypto::verify_chain(signer, between, expected.masa_anchors, expected.now);
   if (!path) return fail(VoucherError::signer_not_trusted, path.error().message);
   const auto refuse = [&](const char* why) {
     return fail(VoucherError::signer_is_not_the_masa, "the signer " + signer.subject_text() + " " + why);

@@ -59,6 +59,7 @@ struct PledgeExpectation {
   bool nonceless_allowed = true;  // RFC 8995 7.2
   std::optional<Time> now;        // a pledge without a clock has none: times are then ignored (2.6.1)
   crypto::TrustStore masa_anchors;  // the MASA's certificate itself, or a CA that only signs MASAs (decision 7)
+  std::vector<crypto::Certificate> intermediates{};  // between those and the signer, where the message brings none
   bool accept_logged = true, accept_verified = true, accept_proximity = true;
   Reading reading = Reading::strict;
   Format format = Format::cms;
