@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "apps/cahn/commands.h"
-#include "apps/cahn/progress_log.h"
+#include "apps/common/progress_log.h"
 #include "apps/cahn/role_support.h"
 #include "base/file.h"
 #include "base/log.h"

@@ -154,25 +154,19 @@ Result<void> open_assurance(RunningRegistrar& running, const RegistrarSettings& 
 }
 
 Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& settings) {
-  crypto::TlsServerOptions tls;
-  tls.identity = running.parts->tls;
-  tls.check = crypto::PeerCheck::provisional;  // decision 63: refused by HTTP, with a reason
-  CAHN_TRY(auto context, crypto::TlsContext::server(tls));
+  CAHN_TRY(const auto context, open_to_all(running.parts->tls));
   const net::Executor executor = running.runtime.executor();
-  const auto serve = [&](const char* name, std::uint16_t port, net::Router router) -> Result<void> {
-    net::ServerOptions options{.name = name, .address = settings.listen, .port = port, .tls = context};
-    CAHN_TRY(auto server, net::HttpServer::start(executor, std::move(options), std::move(router)));
-    running.servers.http.push_back(std::move(server));
-    return {};
+  const auto serve_here = [&](const char* name, std::uint16_t port, net::Router router) {
+    return serve(running.runtime, running.servers, context, name, settings.listen, port, std::move(router));
   };
   net::Router brski_router;
   running.registrar->add_routes(brski_router);
   pki::add_est_routes(brski_router, *running.parts->ca, *running.registrar);
   pki::add_crl_route(brski_router, *running.parts->ca);
-  CAHN_CHECK(serve("registrar", settings.port, std::move(brski_router)));
+  CAHN_CHECK(serve_here("registrar", settings.port, std::move(brski_router)));
   net::Router claims_router;
   cascade::add_claim_routes(claims_router, *running.node);
-  CAHN_CHECK(serve("claims", settings.node.node_port, std::move(claims_router)));
+  CAHN_CHECK(serve_here("claims", settings.node.node_port, std::move(claims_router)));
   net::Router operator_router;
   pki::add_device_routes(operator_router, *running.registry, *running.parts->ca);
   CAHN_TRY(auto health, net::start_health_server(
