@@ -122,7 +122,7 @@ Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& sett
   options.network = settings.network;
   options.name_of_key = [](const crypto::PublicKey& key) { return credential::did_key(key); };
   options.revocation = [ca](std::string_view serial) { return ca->revocation(serial); };
-  options.telemetry = running.parts->store.get();
+  options.store = running.parts->store.get();
   CAHN_TRY(running.registrar, brski::Registrar::create(running.runtime.executor(), std::move(options),
                                                        *running.admission, *running.registry));
   return {};
