@@ -40,10 +40,9 @@ std::vector<crypto::Certificate> shown_chain(const RequestStyle& style) {
 }
 
 Result<Bytes> sign_request(const voucher::Voucher& own, const RequestStyle& style) {
-  const auto type =
-      style.compat == Compat::field ? voucher::ContentType::id_data : voucher::ContentType::anima_json_voucher;
+  const auto format = style.compat == Compat::field ? voucher::Format::cms_id_data : voucher::Format::cms;
   return voucher::sign(own, voucher::Root::voucher_request, style.identity.chain.front(), *style.identity.key,
-                       shown_chain(style), type);
+                       shown_chain(style), format);
 }
 
 }  // namespace

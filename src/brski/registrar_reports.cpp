@@ -44,7 +44,8 @@ net::HttpResponse Registrar::Impl::keep_report(std::string_view kind, const net:
   if (options.on_progress) {
     Progress progress{kind == "voucher_status" ? "C.10" : "D.7", serial, {}};
     progress.what = "The device reports " + std::string(kind) + (report->status ? ": accepted" : ": refused") + "." +
-                    (report->reason.empty() ? "" : " " + printable(report->reason));
+                    (report->reason.empty() ? "" : " " + printable(report->reason)) +
+                    " Its certificate: " + std::string(shown_certificate) + ".";
     progress.done = report->status;
     options.on_progress(progress);
   }

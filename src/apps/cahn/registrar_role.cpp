@@ -1,10 +1,12 @@
 // `cahn registrar`: registrar, domain CA, EST, claim node and command server of one domain, wired together.
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <memory>
 
 #include "apps/cahn/commands.h"
+#include "apps/cahn/registrar_makers.h"
 #include "apps/cahn/registrar_parts.h"
 #include "apps/cahn/registrar_settings.h"
 #include "apps/cahn/role_support.h"
@@ -72,16 +74,21 @@ Result<void> sign_server_certificate(RegistrarSettings& settings, const ServerCe
   return write_certificates(request.out, chain);
 }
 
-Result<std::vector<brski::Manufacturer>> read_manufacturers(const std::vector<std::string>& files) {
-  std::vector<brski::Manufacturer> all;
-  for (const std::string& file : files) {
-    CAHN_TRY(auto anchors, read_certificates(std::filesystem::path(file)));
-    brski::Manufacturer manufacturer;
-    manufacturer.name = anchors.front().common_name().value_or(file);
-    manufacturer.idevid_anchors = crypto::TrustStore(std::move(anchors));
-    all.push_back(std::move(manufacturer));
+// Looks after devices that say nothing, until it is told to stop.
+struct Watch {
+  std::atomic<bool> stopping = false, done = true;
+};
+
+net::awaitable<void> watch_silent_devices(Watch* watch, brski::Registrar* registrar) {
+  constexpr std::chrono::milliseconds step{100};
+  constexpr std::chrono::seconds period{30};
+  for (std::chrono::milliseconds waited{0}; !watch->stopping; waited += step) {
+    co_await net::sleep_for(step);
+    if (waited < period) continue;
+    waited = {};
+    co_await registrar->look_after_silent_devices();
   }
-  return all;
+  watch->done = true;
 }
 
 // Everything a running registrar consists of, in the order it is built; it goes the other way round.
@@ -96,6 +103,7 @@ struct RunningRegistrar {
   std::unique_ptr<assurance::DecisionLoop> loop;
   std::unique_ptr<assurance::CommandServer> commands;
   std::unique_ptr<discovery::Announcement> announcement;
+  Watch watch;
   Servers servers;
 };
 
@@ -119,6 +127,7 @@ Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& sett
   options.domain_ca = ca->ca_certificates();
   CAHN_TRY(options.manufacturers, read_manufacturers(settings.manufacturers));
   CAHN_TRY(options.masa_tls_anchors, read_anchors(settings.masa_anchors));
+  CAHN_CHECK(read_policies(settings, options));
   options.network = settings.network;
   options.name_of_key = [](const crypto::PublicKey& key) { return credential::did_key(key); };
   options.revocation = [ca](std::string_view serial) { return ca->revocation(serial); };
@@ -169,6 +178,8 @@ Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& se
   CAHN_CHECK(serve_here("claims", settings.node.node_port, std::move(claims_router)));
   net::Router operator_router;
   pki::add_device_routes(operator_router, *running.registry, *running.parts->ca);
+  CAHN_TRY(std::string token, operator_token(running.parts->state / "operator.token"));
+  running.registrar->add_operator_routes(operator_router, std::move(token));
   CAHN_TRY(auto health, net::start_health_server(
                             executor, settings.health_port, [] { return std::string(); }, std::move(operator_router)));
   running.servers.http.push_back(std::move(health));
@@ -189,8 +200,18 @@ void announce(RunningRegistrar& running, const RegistrarSettings& settings) {
 
 net::awaitable<void> stop_parts(RunningRegistrar* running) {
   running->announcement.reset();
+  running->watch.stopping = true;
+  while (!running->watch.done) co_await net::sleep_for(std::chrono::milliseconds(5));
   co_await running->commands->stop();
   co_await running->loop->stop();
+}
+
+// After SIGHUP: the configuration file, and the files it names.
+Result<void> reload_makers(RegistrarSettings& settings, brski::Registrar& registrar) {
+  CAHN_CHECK(settings.role.load());
+  CAHN_TRY(auto manufacturers, read_manufacturers(settings.manufacturers));
+  CAHN_TRY(auto masa_anchors, read_anchors(settings.masa_anchors));
+  return registrar.set_manufacturers(std::move(manufacturers), std::move(masa_anchors));
 }
 
 Result<void> run_registrar(RegistrarSettings& settings) {
@@ -201,6 +222,9 @@ Result<void> run_registrar(RegistrarSettings& settings) {
   CAHN_CHECK(settings.role.require("binding-key", settings.node.binding_keys));
   CAHN_CHECK(settings.role.require("ownership", settings.ownership));
   CAHN_CHECK(settings.role.require("command-ownership", settings.command_ownership));
+  brski::RegistrarOptions unused;
+  CAHN_CHECK(read_policies(settings, unused));
+  CAHN_CHECK(read_manufacturers(settings.manufacturers));
   if (settings.role.check_only()) return {};
 
   RunningRegistrar running;
@@ -213,10 +237,12 @@ Result<void> run_registrar(RegistrarSettings& settings) {
   announce(running, settings);
   RunningRegistrar* all = &running;
   running.servers.stop_others = [all] { return stop_parts(all); };
+  running.watch.done = false;
+  net::spawn_on_strand(
+      running.runtime.executor(), [all] { return watch_silent_devices(&all->watch, all->registrar.get()); },
+      "watch of silent devices");
   const auto reload = [all, &settings] {
-    auto manufacturers = read_manufacturers(settings.manufacturers);
-    const auto set = manufacturers ? all->registrar->set_manufacturers(std::move(*manufacturers))
-                                   : Result<void>(std::unexpected(manufacturers.error()));
+    const auto set = reload_makers(settings, *all->registrar);
     if (set)
       log::info("REGISTRAR_RELOADED", "the list of makers was read again");
     else
