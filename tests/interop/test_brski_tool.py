@@ -325,6 +325,16 @@ class OneMachine(ToolTest):
         self.assert_exit(0, brski("-c", self.write(registrar_port=registrar.port), "-o", out, "preq"))
         self.assertNotIn("expires-on", brski("show", out).stdout.decode())
 
+    def test_the_registrar_believes_the_very_certificate_of_a_masa_too(self):
+        registrar = self.serve("registrar", self.config.copy(registrar_port=0, masa_tlsCACertPath=""))
+        self.assert_exit(0, self.preq(registrar_port=registrar.port))
+        registrar = self.serve("registrar", self.config.copy(registrar_port=0, masa_tlsCACertPath=self.made / "domain/domain-ca.pem"))
+        self.assert_exit(1, self.preq(registrar_port=registrar.port), "502")
+
+    def test_address_and_port_of_the_command_line_win(self):
+        ini = self.write(registrar_port=1, registrar_bindAddress="192.0.2.1")
+        self.assert_exit(0, brski("-c", ini, "-a", "https://127.0.0.1", "-p", self.registrar.port, "preq"))
+
     def test_a_debugging_pledge_tells_every_step(self):
         self.assert_exit(0, brski("-c", self.ini, "-d", "preq"), "Provisional TLS", "Signed a voucher-request", "C.10")
 
@@ -543,6 +553,13 @@ class OneMachine(ToolTest):
                 self.assertFalse(out.exists())
         self.assert_exit(0, self.sign({"ietf-voucher:voucher": {**members, "created-on": "2026-01-01T00:00:00.5Z"}}, "--tolerant")[2])
         self.assert_exit(1, brski("show", self.folder / "nothing"), "nothing")
+
+    def test_json_from_standard_input_is_signed_to_standard_output(self):
+        shown = json.loads(brski("show", "--json", self.voucher()).stdout)["document"]
+        masa = self.made / "maker/masa"
+        done = brski("sign", "-", "--key", masa / "signer.key", "--certificate", masa / "signer.pem", input=json.dumps(shown).encode())
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assert_exit(0, brski("verify", "-", "--anchor", self.made / "device/masa-anchor.pem", input=done.stdout), "is valid")
 
     def test_show_does_not_let_a_voucher_play_tricks_on_a_terminal(self):
         members = json.loads(brski("show", "--json", self.voucher()).stdout)["document"]["ietf-voucher:voucher"]

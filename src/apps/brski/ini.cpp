@@ -112,7 +112,9 @@ Result<void> read_value(std::string_view text, std::optional<Host>& value, const
 
 Result<void> read_value(std::string_view text, std::optional<std::filesystem::path>& value, const Ini& ini) {
   const std::filesystem::path named(text);
-  value = named.is_absolute() ? named : ini.file.parent_path() / named;
+  // A key may live elsewhere than in a file (crypto/key.h); its URI is no path.
+  const bool is_uri = text.starts_with("file:") || text.starts_with("pkcs11:") || text.starts_with("tpm2:");
+  value = named.is_absolute() || is_uri ? named : ini.file.parent_path() / named;
   return {};
 }
 

@@ -67,6 +67,16 @@ Result<brski::Manufacturer> manufacturer_of(const Ini& ini) {
   return maker;
 }
 
+Result<crypto::TrustStore> masa_tls_anchors(const Ini& ini) {
+  if (ini.masa.tls_ca || !ini.masa.tls_certificate) {
+    CAHN_TRY(auto anchors,
+             needed_certificates(ini, ini.masa.tls_ca, "nor is [masa] tlsCertPath: no MASA would be believed"));
+    return crypto::TrustStore(std::move(anchors));
+  }
+  CAHN_TRY(const auto chain, certificates(ini, ini.masa.tls_certificate));
+  return crypto::TrustStore({chain.front()});
+}
+
 Result<brski::RegistrarOptions> registrar_options(const Ini& ini, const crypto::TlsIdentity& tls) {
   brski::RegistrarOptions options;
   options.identity = tls;
@@ -75,9 +85,7 @@ Result<brski::RegistrarOptions> registrar_options(const Ini& ini, const crypto::
   CAHN_TRY(options.domain_ca, needed_certificates(ini, ini.registrar.tls_ca, "it is what vouchers are to pin"));
   CAHN_TRY(auto maker, manufacturer_of(ini));
   options.manufacturers.push_back(std::move(maker));
-  const PathSetting& masa = ini.masa.tls_ca || !ini.masa.tls_certificate ? ini.masa.tls_ca : ini.masa.tls_certificate;
-  CAHN_TRY(auto anchors, needed_certificates(ini, masa, "nor is [masa] tlsCertPath: no MASA would be believed"));
-  options.masa_tls_anchors = crypto::TrustStore(std::move(anchors));
+  CAHN_TRY(options.masa_tls_anchors, masa_tls_anchors(ini));
   options.network = options.domain_ca.front().common_name().value_or("brski");
   options.name_of_key = [](const crypto::PublicKey& key) { return credential::did_key(key); };
   // This registrar gives vouchers and no LDevIDs, so that none can be revoked.

@@ -120,6 +120,12 @@ TEST(TheIni, MayBeWrittenInEveryUsualManner) {
   EXPECT_EQ(*ini.registrar.port, 443);
 }
 
+TEST(TheIni, MayNameKeysByUri) {
+  const Ini ini = parsed("[masa]\ntlsKeyPath = \"pkcs11:token=masa;object=tls\"\ncmsSignKeyPath = tpm2:0x81000001\n");
+  EXPECT_EQ(*ini.masa.tls_key, "pkcs11:token=masa;object=tls");
+  EXPECT_EQ(*ini.masa.cms.sign_key, "tpm2:0x81000001");
+}
+
 TEST(TheIni, MayLeaveEverythingOut) {
   EXPECT_FALSE(parsed("").pledge.serial_number);
   EXPECT_FALSE(parsed("[masa]\n").masa.port);
