@@ -83,6 +83,9 @@ Result<PrivateKeyPtr> open_or_create_key_file(KeyType, const std::filesystem::pa
 // PKCS#8 PEM, for tests and for programs that need a file of their own.
 Result<PrivateKeyPtr> key_from_pem(std::string_view pem);
 Result<std::string> key_to_pem(const PrivateKey&);
+// Exactly one unencrypted private key of at most 64 KiB: PKCS#8, SEC 1 (RFC 5915) or PKCS#1 (RFC 8017 A.1.2). A public
+// key that stands beside the private one must be its own. Errors: malformed, unsupported.
+Result<PrivateKeyPtr> key_from_der(ByteView der);
 // The Ed25519 key of a 32-octet seed (RFC 8032 5.1.5).
 Result<PrivateKeyPtr> ed25519_from_seed(ByteView seed);
 

@@ -179,6 +179,22 @@ Result<PrivateKeyPtr> open_or_create_key_file(KeyType type, const std::filesyste
 
 Result<PrivateKeyPtr> key_from_pem(std::string_view pem) { return parse_pem(pem, {}); }
 
+Result<PrivateKeyPtr> key_from_der(ByteView der) {
+  const ErrorScope scope;
+  if (der.size() > max_key_file) return fail(CryptoError::malformed, "a private key of more than 64 KiB");
+  if (!is_der(der)) return fail(CryptoError::malformed, "not a private key in DER");
+  const unsigned char* cursor = der.data();
+  PkeyPtr handle(d2i_AutoPrivateKey(nullptr, &cursor, static_cast<long>(der.size())));
+  if (!handle || cursor != der.data() + der.size()) {
+    return fail(CryptoError::malformed, "not an unencrypted private key in DER");
+  }
+  const PkeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, handle.get(), nullptr));
+  if (!context || EVP_PKEY_pairwise_check(context.get()) != 1) {
+    return fail(CryptoError::malformed, "a private key that is not the one of the public key beside it");
+  }
+  return wrap(std::move(handle), {});
+}
+
 Result<std::string> key_to_pem(const PrivateKey& key) {
   const ErrorScope scope;
   const BioPtr bio(BIO_new(BIO_s_secmem()));
