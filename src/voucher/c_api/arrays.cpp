@@ -143,11 +143,14 @@ BinaryArray to_array(ByteView octets) {
 }
 
 BinaryArray* to_heap_array(ByteView octets) {
-  std::unique_ptr<BinaryArray, decltype(&free_binary_array)> array(
-      static_cast<BinaryArray*>(std::calloc(1, sizeof(BinaryArray))), &free_binary_array);
-  if (!array) throw std::bad_alloc();
-  *array = to_array(octets);
-  return array.release();
+  const BinaryArray content = to_array(octets);
+  auto* const array = static_cast<BinaryArray*>(std::malloc(sizeof(BinaryArray)));
+  if (array == nullptr) {
+    std::free(content.array);
+    throw std::bad_alloc();
+  }
+  *array = content;
+  return array;
 }
 
 ListPtr to_list(const std::vector<crypto::Certificate>& certificates) {

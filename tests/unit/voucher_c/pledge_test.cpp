@@ -75,25 +75,19 @@ class ThePledge : public Exchange {
     voucher_.domain_cert_revocation_checks = false;
     voucher_.created_on = system_clock().now();
   }
-  ArrayPtr signed_by(const Identity& who) const {
-    const Bytes cms = must(crypto::cms_sign(as_bytes(to_json(voucher_, Root::voucher)), crypto::oid_anima_json_voucher,
-                                            who.certificate, *who.key, who.issuers(), voucher_.created_on));
-    return copy(cms);
-  }
-  static ArrayPtr copy(ByteView octets) {
-    auto* const array = static_cast<BinaryArray*>(std::calloc(1, sizeof(BinaryArray)));
-    const Argument from(octets);
-    EXPECT_EQ(copy_binary_array(array, &from), 0);
-    return ArrayPtr(array);
+  Argument signed_by(const Identity& who) const {
+    return Argument(must(crypto::cms_sign(as_bytes(to_json(voucher_, Root::voucher)), crypto::oid_anima_json_voucher,
+                                          who.certificate, *who.key, who.issuers(), voucher_.created_on)));
   }
   void expect_accepted() {
-    EXPECT_EQ(pledge_reads(signed_by(masa_).get()), 0) << voucher_last_error();
+    const Argument voucher = signed_by(masa_);
+    EXPECT_EQ(pledge_reads(&voucher), 0) << voucher_last_error();
     EXPECT_FALSE(pinned_.empty());
     EXPECT_NE(out_certs_, nullptr);
   }
   void expect_refused() { expect_refused(signed_by(masa_)); }
-  void expect_refused(const ArrayPtr& voucher) {
-    EXPECT_EQ(pledge_reads(voucher.get()), -1);
+  void expect_refused(const Argument& voucher) {
+    EXPECT_EQ(pledge_reads(&voucher), -1);
     EXPECT_TRUE(pinned_.empty());
     EXPECT_EQ(out_certs_, nullptr);
   }
@@ -200,14 +194,13 @@ TEST_F(ThePledge, RefusesVouchersThatADeviceOrACaSigned) {
 }
 
 TEST_F(ThePledge, RefusesARequestInThePlaceOfAVoucher) {
-  const Bytes cms =
-      must(crypto::cms_sign(as_bytes(to_json(voucher_, Root::voucher_request)), crypto::oid_anima_json_voucher,
+  const Argument cms(must(crypto::cms_sign(as_bytes(to_json(voucher_, Root::voucher_request)), crypto::oid_anima_json_voucher,
                             masa_.certificate, *masa_.key, masa_.issuers()));
-  expect_refused(copy(cms));
+  expect_refused(cms);
 }
 
 TEST_F(ThePledge, NeedsEachOfItsArguments) {
-  const ArrayPtr voucher = signed_by(masa_);
+  const Argument voucher = signed_by(masa_);
   const Argument tls(registrar_tls_.certificate), nonce(nonce_), junk(to_bytes("junk"));
   const BinaryArray empty{nullptr, 0}, impossible{nullptr, 4};
   const ListPtr masas = list_of(pledge_trusts_);
@@ -218,17 +211,17 @@ TEST_F(ThePledge, NeedsEachOfItsArguments) {
     if (out != nullptr) free_binary_array_content(out);
     return result;
   };
-  EXPECT_EQ(status(voucher.get(), serial, &nonce, &tls, masas.get(), &pin), 0) << voucher_last_error();
-  EXPECT_EQ(status(voucher.get(), nullptr, &nonce, &tls, masas.get(), &pin), -1);
-  EXPECT_EQ(status(voucher.get(), "", &nonce, &tls, masas.get(), &pin), -1);
-  EXPECT_EQ(status(voucher.get(), serial, nullptr, &tls, masas.get(), &pin), -1);
-  EXPECT_EQ(status(voucher.get(), serial, &impossible, &tls, masas.get(), &pin), -1);
-  EXPECT_EQ(status(voucher.get(), serial, &nonce, &tls, nullptr, &pin), -1);
-  EXPECT_EQ(status(voucher.get(), serial, &nonce, &tls, masas.get(), nullptr), -1);
+  EXPECT_EQ(status(&voucher, serial, &nonce, &tls, masas.get(), &pin), 0) << voucher_last_error();
+  EXPECT_EQ(status(&voucher, nullptr, &nonce, &tls, masas.get(), &pin), -1);
+  EXPECT_EQ(status(&voucher, "", &nonce, &tls, masas.get(), &pin), -1);
+  EXPECT_EQ(status(&voucher, serial, nullptr, &tls, masas.get(), &pin), -1);
+  EXPECT_EQ(status(&voucher, serial, &impossible, &tls, masas.get(), &pin), -1);
+  EXPECT_EQ(status(&voucher, serial, &nonce, &tls, nullptr, &pin), -1);
+  EXPECT_EQ(status(&voucher, serial, &nonce, &tls, masas.get(), nullptr), -1);
   for (const BinaryArray* bad :
        {static_cast<const BinaryArray*>(nullptr), &empty, &impossible, static_cast<const BinaryArray*>(&junk)}) {
     EXPECT_EQ(status(bad, serial, &nonce, &tls, masas.get(), &pin), -1);
-    EXPECT_EQ(status(voucher.get(), serial, &nonce, bad, masas.get(), &pin), -1);
+    EXPECT_EQ(status(&voucher, serial, &nonce, bad, masas.get(), &pin), -1);
   }
 }
 
