@@ -233,7 +233,7 @@ Result<Bytes> cms_sign(ByteView content, std::string_view content_type_oid, cons
   }
   const BioPtr input(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
   if (!input || CMS_final(cms.get(), input.get(), nullptr, CMS_BINARY) != 1) {
-    return openssl_failure(CryptoError::internal, "signing the message");
+    return signing_failure(key, "signing the message");
   }
   return encode<i2d_CMS_ContentInfo>(cms.get());
 }

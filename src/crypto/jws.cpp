@@ -51,7 +51,7 @@ Result<Bytes> sign_pss(ByteView message, const PrivateKey& key) {
   if (!context || EVP_DigestSignInit(context.get(), &parameters, EVP_sha256(), nullptr, key.handle()) != 1 ||
       !use_pss(parameters) ||
       EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size()) != 1) {
-    return openssl_failure(CryptoError::internal, "signing");
+    return signing_failure(key, "signing");
   }
   signature.resize(size);
   return signature;
