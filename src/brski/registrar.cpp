@@ -17,7 +17,7 @@ constexpr std::size_t max_voucher_request = std::size_t{64} << 10;
 constexpr std::size_t max_report = std::size_t{16} << 10;
 constexpr std::size_t max_accept = 1000;
 // How soon a pledge is to come back when only an operator can decide.
-constexpr std::chrono::seconds operator_retry{30};
+constexpr std::chrono::seconds operator_retry{10};
 
 metrics::Counter voucher_counter(std::string_view result) {
   return {"cahn_vouchers_total",
