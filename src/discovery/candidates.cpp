@@ -111,7 +111,8 @@ void Candidates::succeeded(const Candidate& candidate) {
 
 void Candidates::link_changed(std::string_view interface) {
   for (Entry& entry : entries_) {
-    if (!interface.empty() && entry.candidate.service.interface != interface) continue;
+    const std::string& found_on = entry.candidate.service.interface;  // empty: on none in particular
+    if (!interface.empty() && !found_on.empty() && found_on != interface) continue;
     entry.failures = 0;
     entry.aside_until = Time{};
   }

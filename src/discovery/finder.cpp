@@ -1,10 +1,14 @@
 #include "discovery/finder.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "base/log.h"
 #include "discovery/grasp_link.h"
 #include "discovery/service_watch.h"
+#include "discovery/unicast_dns_sd.h"
 
 namespace cahn::discovery {
 namespace {
@@ -15,6 +19,7 @@ class AllSources final : public Finder {
 
   void begin() {
     if (options_.grasp) listen();
+    if (options_.dns) asking_ = std::jthread([this](const std::stop_token& stop) { ask_dns(stop); });
     if (!options_.mdns) return;
     for (const std::string& type : options_.mdns_types) {
       auto watch = ServiceWatch::start(type, [this] { note_places(); });
@@ -38,6 +43,9 @@ class AllSources final : public Finder {
         all.push_back({.service = std::move(service), .strength = strength + shorter, .found_by = "mDNS"});
       }
     }
+    const std::lock_guard lock(mutex_);
+    for (const Service& service : by_dns_)
+      all.push_back({.service = service, .strength = strength_dns, .found_by = "DNS"});
     return all;
   }
 
@@ -67,6 +75,32 @@ class AllSources final : public Finder {
       leave_out("GRASP", listener.error());
   }
 
+  // RFC 8995 4.1: active methods back off by doubling to an hour, and begin anew with a link.
+  void ask_dns(const std::stop_token& stop) {
+    auto pause = options_.dns_after;
+    while (!stop.stop_requested()) {
+      {
+        std::unique_lock lock(mutex_);
+        const bool anew = asking_wakes_.wait_for(lock, stop, pause, [this] { return begin_anew_; });
+        if (stop.stop_requested()) return;
+        begin_anew_ = false;
+        pause = anew ? options_.dns_after : std::min<std::chrono::milliseconds>(2 * pause, std::chrono::hours(1));
+        if (anew) continue;
+      }
+      auto found = browse_domain(registrar_service,
+                                 {.domain = options_.dns_domain, .give_up = [&stop] { return stop.stop_requested(); }});
+      if (!found) {
+        log::debug("DISCOVERY_NOTHING_IN_DNS", "no registrar in DNS", {{"why", found.error().message}});
+        continue;
+      }
+      {
+        const std::lock_guard lock(mutex_);
+        by_dns_ = *std::move(found);
+      }
+      note_places();
+    }
+  }
+
   static void leave_out(std::string_view source, const Error& why) {
     log::warning("DISCOVERY_SOURCE_MISSING", "one way of finding does not work on this host; the others go on",
                  {{"source", std::string(source)}, {"why", why.message}});
@@ -80,16 +114,22 @@ class AllSources final : public Finder {
 
   void note_link(const std::string& name) {
     const std::lock_guard lock(mutex_);
+    begin_anew_ = true;
+    asking_wakes_.notify_all();
     if (std::ranges::find(news_.links_up, name) == news_.links_up.end()) news_.links_up.push_back(name);
     changed_.notify_all();
   }
 
   const FinderOptions options_;
-  std::mutex mutex_;  // guards news_
+  mutable std::mutex mutex_;  // guards news_, by_dns_ and begin_anew_
   std::condition_variable changed_;
+  std::condition_variable_any asking_wakes_;
   News news_;
-  std::unique_ptr<grasp::FloodListener> listener_;  // these two end their threads first
+  std::vector<Service> by_dns_;
+  bool begin_anew_ = false;
+  std::unique_ptr<grasp::FloodListener> listener_;  // these end their threads before what they use goes
   std::vector<Watch> watches_;
+  std::jthread asking_;
 };
 
 }  // namespace

@@ -8,9 +8,8 @@
 
 #pragma once
 
-#include <condition_variable>
+#include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -31,6 +30,9 @@ struct FinderOptions {
   std::uint16_t grasp_port = grasp::listen_port;
   bool mdns = true;
   std::vector<std::string> mdns_types;
+  bool dns = false;        // _brski-registrar._tcp in `dns_domain`, once nothing else has helped for a while
+  std::string dns_domain;  // empty: the host's search domain
+  std::chrono::milliseconds dns_after = std::chrono::seconds(10);  // doubles from look to look, up to an hour
 };
 
 class Finder {

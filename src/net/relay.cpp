@@ -33,7 +33,7 @@ struct Shared {
 };
 
 // One connection: two streams on one strand, and two pumps between them.
-class Circuit {
+class Circuit : public std::enable_shared_from_this<Circuit> {
  public:
   Circuit(std::shared_ptr<Shared> shared, StreamPtr client, StreamPtr target)
       : shared_(std::move(shared)),
@@ -44,11 +44,12 @@ class Circuit {
   // Until both ways have come to their end.
   awaitable<void> run() {
     touch();
-    asio::co_spawn(client_->executor(), pump(*target_, *client_), [this](std::exception_ptr failed) {
-      if (failed) reset();
-      back_ended_ = true;
-      other_way_done_.cancel();
-    });
+    asio::co_spawn(client_->executor(), pump(*target_, *client_),
+                   [self = shared_from_this()](std::exception_ptr failed) {
+                     if (failed) self->reset();
+                     self->back_ended_ = true;
+                     self->other_way_done_.cancel();
+                   });
     auto there = pump(*client_, *target_);
     co_await std::move(there);
     if (!back_ended_) co_await other_way_done_.async_wait(asio::as_tuple(asio::use_awaitable));

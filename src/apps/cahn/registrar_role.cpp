@@ -19,6 +19,7 @@
 #include "cascade/claim_service.h"
 #include "credential/did.h"
 #include "discovery/dns_sd.h"
+#include "discovery/grasp_link.h"
 #include "net/health.h"
 #include "pki/est_server.h"
 #include "pki/service.h"
@@ -104,6 +105,7 @@ struct RunningRegistrar {
   std::unique_ptr<assurance::CommandServer> commands;
   std::unique_ptr<discovery::Announcement> announcement;
   Watch watch;
+  std::vector<std::unique_ptr<discovery::grasp::FloodAnnouncement>> floods;
   Servers servers;
 };
 
@@ -198,8 +200,28 @@ void announce(RunningRegistrar& running, const RegistrarSettings& settings) {
   }
 }
 
+// RFC 8995 4.3: to proxies; 4.1.1: a registrar may tell pledges on its own links of itself as a proxy would.
+void announce_by_grasp(RunningRegistrar& running, const RegistrarSettings& settings) {
+  namespace grasp = discovery::grasp;
+  if (settings.grasp_period < 60)
+    log::warning("GRASP_PERIOD_SHORT", "RFC 8995 4.3: announcements should not be less than 60 seconds apart");
+  const auto flood = [&](std::string_view objective) {
+    auto announcement = grasp::FloodAnnouncement::start({.objective = std::string(objective),
+                                                         .tcp_port = settings.port,
+                                                         .interfaces = settings.grasp_interfaces,
+                                                         .period = std::chrono::seconds(settings.grasp_period)});
+    if (announcement)
+      running.floods.push_back(std::move(*announcement));
+    else
+      log::warning("REGISTRAR_NOT_FLOODED", "no GRASP announcement: " + announcement.error().message);
+  };
+  if (settings.grasp) flood(grasp::registrar_objective);
+  if (settings.grasp_to_pledges) flood(grasp::proxy_objective);
+}
+
 net::awaitable<void> stop_parts(RunningRegistrar* running) {
   running->announcement.reset();
+  running->floods.clear();
   running->watch.stopping = true;
   while (!running->watch.done) co_await net::sleep_for(std::chrono::milliseconds(5));
   co_await running->commands->stop();
@@ -225,6 +247,7 @@ Result<void> run_registrar(RegistrarSettings& settings) {
   brski::RegistrarOptions unused;
   CAHN_CHECK(read_policies(settings, unused));
   CAHN_CHECK(read_manufacturers(settings.manufacturers));
+  if (settings.grasp_period == 0) return fail(SettingsError::bad_value, "`grasp-period` must not be 0");
   if (settings.role.check_only()) return {};
 
   RunningRegistrar running;
@@ -235,6 +258,7 @@ Result<void> run_registrar(RegistrarSettings& settings) {
   CAHN_CHECK(open_assurance(running, settings));
   CAHN_CHECK(open_servers(running, settings));
   announce(running, settings);
+  announce_by_grasp(running, settings);
   RunningRegistrar* all = &running;
   running.servers.stop_others = [all] { return stop_parts(all); };
   running.watch.done = false;

@@ -40,6 +40,10 @@ struct RegistrarSettings {
     role.add("command-ownership", command_ownership, "File: the same person's Trust(person, key+) of the command key");
     role.add("announce", announce, "Announce _brski-registrar._tcp by mDNS");
     role.add("instance", instance, "Instance name of the announcement");
+    role.add("grasp", grasp, "Announce AN_join_registrar to join proxies by GRASP");
+    role.add("grasp-to-pledges", grasp_to_pledges, "Announce AN_Proxy to devices on this host's own links by GRASP");
+    role.add("grasp-interface", grasp_interfaces, "Interface for GRASP (default: all); may be repeated");
+    role.add("grasp-period", grasp_period, "Seconds between two GRASP announcements; below 60 for tests only");
     role.add("ldevid-days", ldevid_days, "Validity of LDevIDs, days");
     role.add("pin", pin, "What vouchers are to pin: chain, ca (the issuing CA) or end-entity");
     role.add("audit-log", audit_log, "When a device's past is looked at: after-status, before-delivery or never");
@@ -58,9 +62,9 @@ struct RegistrarSettings {
   ClaimNodeSettings node;
   std::string listen = "::", network = "cahn", domain_name, ownership, command_ownership, instance = "CAHN registrar";
   std::uint16_t port = 8443, command_port = 8445, health_port = 18443;
-  std::uint32_t ldevid_days = 365, lease_seconds = 3600;
-  std::vector<std::string> dns_names, ip_addresses, manufacturers, masa_anchors;
-  bool announce = true;
+  std::uint32_t ldevid_days = 365, lease_seconds = 3600, grasp_period = 60;
+  std::vector<std::string> grasp_interfaces, dns_names, ip_addresses, manufacturers, masa_anchors;
+  bool announce = true, grasp = true, grasp_to_pledges = false;
   std::string pin = "chain", audit_log = "after-status", audit_unknown = "refuse", audit_unavailable = "wait";
   std::vector<std::string> known_domains;
   bool new_devices_only = false, ignore_history = false, ignore_nonceless = false, opaque_vouchers = false;
