@@ -123,9 +123,12 @@ Result<Registrar::Impl::VoucherRequest> Registrar::Impl::receive(const net::Http
     return fail(BrskiError::unsupported_media_type, "a voucher-request is application/voucher-cms+json");
   }
   auto known = current_makers();
-  CAHN_TRY(KnownDevice device, identify_device(session.peer_chain, known->list, clock.now()));
-  CAHN_TRY(voucher::SignedVoucher signed_request,
-           read_pledge_request(request.body, known->list[device.manufacturer].compat));
+  auto identified = identify_device(session.peer_chain, known->list, clock.now());
+  // What cannot be read is said first, to strangers too; how a maker's devices write is known of those alone.
+  const Compat compat = identified ? known->list[identified->manufacturer].compat : Compat::strict;
+  CAHN_TRY(voucher::SignedVoucher signed_request, read_pledge_request(request.body, compat));
+  if (!identified) return std::unexpected(identified.error());
+  KnownDevice device = *std::move(identified);
   CAHN_CHECK(check_pledge_request(signed_request, device, session.own_leaf));
   const crypto::TlsIdentity* identity = identity_shown(session.own_leaf);
   if (!identity) return fail(BrskiError::unavailable, "the registrar cannot sign for the certificate it shows here");
