@@ -194,8 +194,9 @@ TEST_F(ThePledge, RefusesVouchersThatADeviceOrACaSigned) {
 }
 
 TEST_F(ThePledge, RefusesARequestInThePlaceOfAVoucher) {
-  const Argument cms(must(crypto::cms_sign(as_bytes(to_json(voucher_, Root::voucher_request)), crypto::oid_anima_json_voucher,
-                            masa_.certificate, *masa_.key, masa_.issuers()));
+  const Argument cms(
+      must(crypto::cms_sign(as_bytes(to_json(voucher_, Root::voucher_request)), crypto::oid_anima_json_voucher,
+                            masa_.certificate, *masa_.key, masa_.issuers())));
   expect_refused(cms);
 }
 
