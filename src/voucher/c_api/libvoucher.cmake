@@ -47,6 +47,7 @@ configure_package_config_file(voucher-config.cmake.in "${CMAKE_CURRENT_BINARY_DI
   INSTALL_DESTINATION "${config_folder}" PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
 write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/voucher-config-version.cmake"
   VERSION 1.0.0 COMPATIBILITY SameMajorVersion)
+file(RELATIVE_PATH libdir_to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file(libvoucher.pc.in libvoucher.pc @ONLY)
 
 install(TARGETS voucher_shared LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT libvoucher)
