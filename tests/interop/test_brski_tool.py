@@ -331,6 +331,20 @@ class OneMachine(ToolTest):
         registrar = self.serve("registrar", self.config.copy(registrar_port=0, masa_tlsCACertPath=self.made / "domain/domain-ca.pem"))
         self.assert_exit(1, self.preq(registrar_port=registrar.port), "502")
 
+    def test_a_body_in_base64_is_read_where_the_ini_says_that_peers_speak_so(self):
+        request = base64.b64encode(brski("-c", self.ini, "epvr").stdout)
+        pledge = self.config.sections["pledge"]
+        for compat, status in (("", b"406"), ("field", b"200")):
+            config = self.config.copy(registrar_port=0, registrar_compat=compat)
+            registrar = self.serve("registrar", config)
+            voucher = self.folder / f"curl-{status.decode()}.cms"
+            done = run("curl", "-s", "--max-time", PATIENCE, "--cert", pledge["idevidCertPath"], "--key", pledge["idevidKeyPath"],
+                       "--cacert", self.made / "domain/domain-ca.pem", "-H", "Content-Type: application/voucher-cms+json",
+                       "--data-binary", "@-", "-o", voucher, "-w", "%{http_code}",
+                       f"https://127.0.0.1:{registrar.port}/.well-known/brski/requestvoucher", input=request)
+            self.assertEqual(status, done.stdout, registrar.log())
+        self.assert_exit(0, self.verify(voucher, "--idevid", self.made / "device/idevid.pem"))
+
     def test_address_and_port_of_the_command_line_win(self):
         ini = self.write(registrar_port=1, registrar_bindAddress="192.0.2.1")
         self.assert_exit(0, brski("-c", ini, "-a", "https://127.0.0.1", "-p", self.registrar.port, "preq"))

@@ -105,6 +105,13 @@ Result<void> read_value(std::string_view text, std::optional<std::uint16_t>& val
   return {};
 }
 
+Result<void> read_value(std::string_view text, std::optional<Dialect>& value, const Ini&) {
+  if (text != "strict" && text != "field")
+    return fail(IniError::bad_value, quoted(text) + " is neither strict nor field");
+  value = text == "field" ? Dialect::field : Dialect::strict;
+  return {};
+}
+
 Result<void> read_value(std::string_view text, std::optional<Host>& value, const Ini&) {
   CAHN_TRY(value, parse_host(text));
   return {};

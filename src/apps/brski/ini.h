@@ -44,6 +44,9 @@ struct Host {
   bool is_wildcard() const { return text == "0.0.0.0" || text == "::"; }
 };
 
+// How peers speak: as RFC 8995 has it, or as some in the field do (brski/registrar_options.h).
+enum class Dialect { strict, field };
+
 // One key of the file.
 template <typename T>
 struct Setting {
@@ -75,6 +78,7 @@ struct RegistrarKeys {
   Setting<std::uint16_t> port;
   PathSetting tls_key, tls_certificate, tls_ca;
   CmsKeys cms;
+  Setting<Dialect> compat;  // the only key that the document does not have
 };
 
 struct MasaKeys {
@@ -109,6 +113,7 @@ void visit_settings(Keys& ini, Visit&& visit) {
   visit(registrar.bind_address), visit(registrar.port);
   visit(registrar.tls_key), visit(registrar.tls_certificate), visit(registrar.tls_ca);
   cms(registrar.cms);
+  visit(registrar.compat);
   auto& masa = ini.masa;
   visit(masa.bind_address), visit(masa.port), visit(masa.expires_on);
   visit(masa.ldevid_ca_key), visit(masa.ldevid_ca);

@@ -45,7 +45,12 @@ RegistrarKeys registrar_keys() {
           .tls_ca = path(section, "tlsCACertPath", "Its CA: what vouchers pin; `preq` checks the registrar against it"),
           .cms = cms_keys(section, "Signs voucher-requests to the MASA; must be of the key of tlsCertPath",
                           "Intermediate certificates between an IDevID and its CA",
-                          "Anchors that a pledge's request must also lead to")};
+                          "Anchors that a pledge's request must also lead to"),
+          .compat = {section,
+                     "compat",
+                     "`field`: its pledges and MASA speak as some do; not set or `strict`: as RFC 8995 has it",
+                     {},
+                     0}};
 }
 
 MasaKeys masa_keys() {
@@ -75,6 +80,7 @@ namespace {
 
 std::string literal(std::uint16_t port) { return std::to_string(port); }
 std::string literal(const std::string& text) { return '"' + text + '"'; }
+std::string literal(Dialect dialect) { return literal(std::string(dialect == Dialect::field ? "field" : "strict")); }
 std::string literal(const Host& host) { return literal(host.text); }
 std::string literal(const Time& time) { return literal(rfc3339(time)); }
 std::string literal(const std::filesystem::path& path) { return literal(path.string()); }

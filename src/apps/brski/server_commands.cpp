@@ -61,6 +61,7 @@ Result<brski::Manufacturer> manufacturer_of(const Ini& ini) {
   maker.name = known.front().common_name().value_or("the manufacturer");
   maker.idevid_anchors = crypto::TrustStore(std::move(known));
   CAHN_TRY(maker.intermediates, certificates(ini, ini.registrar.cms.verify_certificates));
+  if (ini.registrar.compat && *ini.registrar.compat == Dialect::field) maker.compat = brski::Compat::field;
   const Setting<Host>& masa = ini.masa.bind_address;
   if (masa && !masa->is_wildcard())
     maker.masa_override = net::Endpoint{masa->text, ini.masa.port.value.value_or(443)}.authority();

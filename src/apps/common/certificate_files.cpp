@@ -7,13 +7,6 @@ namespace {
 
 constexpr std::size_t max_key_file = std::size_t{64} << 10;
 
-// PEM wants lines of 64 characters (RFC 7468 2).
-std::string lines_of(const std::string& text) {
-  std::string lines;
-  for (std::size_t i = 0; i < text.size(); i += 64) lines += text.substr(i, 64) + "\n";
-  return lines;
-}
-
 }  // namespace
 
 Result<std::vector<crypto::Certificate>> read_certificates(const std::filesystem::path& path) {
@@ -46,12 +39,7 @@ Result<crypto::PrivateKeyPtr> read_key(const std::string& uri) {
   // It is a file, and its owner's alone; but not PEM.
   const std::filesystem::path path(uri.starts_with("file:") ? uri.substr(5) : uri);
   CAHN_TRY(const Bytes der, read_file(path, max_key_file));
-  const std::string body = base64(der);
-  for (const std::string kind : {"PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"}) {
-    if (auto read =
-            crypto::key_from_pem("-----BEGIN " + kind + "-----\n" + lines_of(body) + "-----END " + kind + "-----\n"))
-      return read;
-  }
+  if (auto read = crypto::key_from_der(der)) return read;
   return fail(crypto::CryptoError::malformed,
               path.string() + " holds no unencrypted private key, neither in PEM nor in DER");
 }

@@ -85,8 +85,8 @@ TEST(TheIni, OfTheDocumentReadsAsItMeans) {
   EXPECT_FALSE(ini.masa.expires_on);
 }
 
-TEST(TheIni, KnowsTheKeysOfTheDocumentAndNoOthers) {
-  std::set<std::string> known, printed;
+TEST(TheIni, KnowsTheKeysOfTheDocumentAndOneMore) {
+  std::set<std::string> known, printed{"registrar.compat"};
   const Ini nothing;
   visit_settings(nothing, [&](const auto& setting) {
     EXPECT_TRUE(known.insert(std::string(setting.section) + "." + std::string(setting.key)).second);
@@ -183,6 +183,14 @@ TEST(TheIni, RefusesPortsAndHostsThatAreNone) {
                                    {"https://masa.example/", "masa.example"},
                                    {"0.0.0.0", "0.0.0.0"}})
     EXPECT_EQ(parse_host(text)->text, host);
+}
+
+TEST(TheIni, SaysHowPeersSpeak) {
+  EXPECT_EQ(*parsed("[registrar]\ncompat = \"field\"\n").registrar.compat, Dialect::field);
+  EXPECT_EQ(*parsed("[registrar]\ncompat = strict\n").registrar.compat, Dialect::strict);
+  EXPECT_FALSE(parsed("[registrar]\ncompat = \"\"\n").registrar.compat);
+  expect_refused("[registrar]\ncompat = yes\n", IniError::bad_value,
+                 "config.ini:2: [registrar] compat: 'yes' is neither strict nor field");
 }
 
 TEST(TheIni, RefusesLinesThatMeanNothing) {
