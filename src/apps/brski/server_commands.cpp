@@ -162,6 +162,7 @@ Result<void> run_registrar(const Ini& ini, const Invocation& invocation) {
   report_unused_ldevid_ca(ini);
   CAHN_TRY(const auto context, open_to_all(tls));
   CAHN_TRY(auto records, Records::open(invocation.state, "registrar"));
+  options.store = &records.store();
   CAHN_TRY(const auto registry, pki::DeviceRegistry::open(records.store()));
   net::Runtime runtime;
   CAHN_TRY(const auto registrar, brski::Registrar::create(runtime.executor(), std::move(options), *policy, *registry));
