@@ -259,7 +259,7 @@ def strangers_router(house):
     house.lab.run("target", ["ip", "link", "add", "bobs-port", "type", "veth", "peer", "name", "bobs-device"])
     role = house.start_router("bobs-router", place="target", interfaces=["bobs-port"], ready=False, health_port=18447)
     try:
-        refused = house.registrar.wait_for("ROUTER_REFUSED", 15)
+        refused = house.registrar.wait_for("ROUTER_REFUSED", 60)
     finally:
         role.stop()
         house.roles.remove(role)
