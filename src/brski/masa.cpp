@@ -119,7 +119,7 @@ net::awaitable<net::HttpResponse> Masa::Impl::request_voucher(net::HttpRequest r
 
   const auto answer = co_await issue(asked, *format);
   if (!answer) co_return refuse(answer.error(), serial);
-  co_return net::HttpResponse::of(200, media_type(*format), *answer);
+  co_return net::HttpResponse::of(200, voucher::media_type(*format), *answer);
 }
 
 net::awaitable<std::optional<net::HttpResponse>> Masa::Impl::ask_policy(std::shared_ptr<const Asked> asked,
@@ -163,8 +163,8 @@ Time expiry_of(const Asked& asked, const Grant& grant, Time now) {
 }
 
 // Two requests of one name may have one answer: their octets are the same, and so is all that the voucher would say.
-std::string answer_name(const Asked& asked, const Grant& grant, VoucherFormat format) {
-  Bytes all = to_bytes(media_type(format));
+std::string answer_name(const Asked& asked, const Grant& grant, voucher::Format format) {
+  Bytes all = to_bytes(voucher::media_type(format));
   for (const Bytes& part : {asked.tenant->options.signer.front().fingerprint(), grant.pin.fingerprint(), asked.body}) {
     all.insert(all.end(), part.begin(), part.end());
   }
@@ -173,7 +173,7 @@ std::string answer_name(const Asked& asked, const Grant& grant, VoucherFormat fo
 
 }  // namespace
 
-Result<Bytes> Masa::Impl::make_voucher(const Asked& asked, const Grant& grant, VoucherFormat format, Time now) const {
+Result<Bytes> Masa::Impl::make_voucher(const Asked& asked, const Grant& grant, voucher::Format format, Time now) const {
   VoucherTerms terms{.assertion = grant.assertion,
                      .pin = grant.pin,
                      .idevid = asked.birth.idevid,
@@ -186,13 +186,16 @@ Result<Bytes> Masa::Impl::make_voucher(const Asked& asked, const Grant& grant, V
     // RFC 8366 5.3: until when we expect to renew it.
     terms.last_renewal = whole_seconds(std::min(grant.pin.not_after(), grant.ownership_ends.value_or(Time::max())));
   }
-  auto voucher = sign_as(format, voucher_for(asked.request, terms, now), asked.tenant->options);
+  const MasaTenant& maker = asked.tenant->options;
+  const auto content = voucher_for(asked.request, terms, now);
+  auto voucher = voucher::sign(content, voucher::Root::voucher, maker.signer.front(), *maker.key,
+                               std::span(maker.signer).subspan(1), format);
   if (voucher) return voucher;
-  log::error("BRSKI_VOUCHER_NOT_SIGNED", voucher.error().message, {{"tenant", asked.tenant->options.name}});
+  log::error("BRSKI_VOUCHER_NOT_SIGNED", voucher.error().message, {{"tenant", maker.name}});
   return fail(BrskiError::unavailable, "the voucher cannot be signed at the moment");
 }
 
-net::awaitable<Result<Bytes>> Masa::Impl::issue(std::shared_ptr<const Asked> asked, VoucherFormat format) {
+net::awaitable<Result<Bytes>> Masa::Impl::issue(std::shared_ptr<const Asked> asked, voucher::Format format) {
   const auto began = steady_clock::now();
   std::vector<std::string> names = {asked->tenant->turn(asked->request.serial_number)};
   const auto turn = co_await turns.take(std::move(names));

@@ -46,9 +46,6 @@ enum class PinPolicy {
   end_entity  // the registrar's own certificate
 };
 
-// The forms of voucher that are made here, by the media types of RFC 8995 5.6.
-enum class VoucherFormat { cms };
-
 inline constexpr std::string_view default_tenant = "default";
 
 // One maker.
@@ -67,8 +64,7 @@ struct MasaTenant {
   bool nonceless = true;               // to owners that a sale names, whose registrar is authenticated (5.5.4)
   std::chrono::seconds nonceless_lifetime = std::chrono::minutes(20);  // RECOMMENDED by 5.6, expires-on
   bool domain_cert_revocation_checks = false;                          // what vouchers ask of pledges (5.6)
-  voucher::ContentType content_type = voucher::ContentType::anima_json_voucher;  // decision 1
-  std::vector<VoucherFormat> formats = {VoucherFormat::cms};                     // what its devices can read
+  std::vector<voucher::Format> formats = {voucher::Format::cms};  // what its devices read; CMS in one of its two kinds
   std::size_t max_audit_entries = 1000;                                          // of one device (5.8.1, "arbitrary")
 };
 

@@ -71,7 +71,7 @@ Result<void> check_consistent(const RegistrarRequest& request, const voucher::Si
 Result<std::optional<voucher::SignedVoucher>> prior_request(const voucher::SignedVoucher& request) {
   const auto& prior = request.voucher.prior_signed_voucher_request;
   if (!prior) return std::optional<voucher::SignedVoucher>();
-  auto opened = voucher::open(*prior, voucher::Root::voucher_request);
+  auto opened = voucher::open(voucher::guess_format(*prior), *prior, voucher::Root::voucher_request);
   if (opened) return std::optional(*std::move(opened));
   Error error = as_request_error(opened.error());
   error.message = "the prior-signed-voucher-request: " + error.message;
@@ -86,8 +86,8 @@ Result<std::vector<crypto::Certificate>> self_contained_path(const crypto::Certi
   return crypto::verify_chain(leaf, carried, crypto::TrustStore({top_of(leaf, carried)}), now);
 }
 
-Result<RegistrarRequest> read_registrar_request(ByteView cms, Time now) {
-  auto request = voucher::open(cms, voucher::Root::voucher_request);
+Result<RegistrarRequest> read_registrar_request(voucher::Format format, ByteView signed_request, Time now) {
+  auto request = voucher::open(format, signed_request, voucher::Root::voucher_request);
   if (!request) return std::unexpected(as_request_error(request.error()));
   CAHN_TRY(auto registrar, registrar_path(*request, now));
   CAHN_TRY(auto prior, prior_request(*request));

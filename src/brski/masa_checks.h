@@ -21,7 +21,7 @@ struct RegistrarRequest {
   std::optional<std::string> nonce;  // none: a nonceless voucher is asked for (5.5.4)
 };
 // Errors: unreadable_request (406), forbidden (403).
-Result<RegistrarRequest> read_registrar_request(ByteView cms, Time now);
+Result<RegistrarRequest> read_registrar_request(voucher::Format, ByteView signed_request, Time now);
 
 // Who signed the pledge's request, and the CA certificate that issued it.
 struct PledgeIdentity {

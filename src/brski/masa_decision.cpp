@@ -9,11 +9,13 @@ namespace cahn::brski {
 using Source = OwnershipRecord::Source;
 
 Result<Asked> Masa::Impl::receive(const net::HttpRequest& request, const net::Session& session) const {
-  if (net::media_type(request.headers.get("Content-Type").value_or("")) != voucher::media_type_cms) {
-    return fail(BrskiError::unsupported_media_type, "a voucher-request is application/voucher-cms+json");
+  const auto format = voucher::format_of(net::media_type(request.headers.get("Content-Type").value_or("")));
+  if (!format) {
+    return fail(BrskiError::unsupported_media_type,
+                "a voucher-request is application/voucher-cms+json or application/voucher-jws+json");
   }
   const Time now = clock.now();
-  CAHN_TRY(auto read, read_registrar_request(request.body, now));
+  CAHN_TRY(auto read, read_registrar_request(*format, request.body, now));
   CAHN_TRY(const auto lists_end,
            check_revocation(read.registrar, *revocation_lists(), options.revocation_required, now));
   CAHN_TRY(Asked asked, find_device(std::move(read), now));

@@ -7,11 +7,7 @@
 namespace cahn::brski {
 namespace {
 
-struct Form {
-  VoucherFormat format;
-  std::string_view media_type;
-};
-constexpr Form forms[] = {{VoucherFormat::cms, voucher::media_type_cms}};
+constexpr voucher::Format made_here[] = {voucher::Format::cms, voucher::Format::jws};
 
 // One media range of an Accept header (RFC 9110 12.5.1).
 struct Range {
@@ -73,39 +69,25 @@ int wanted(const std::vector<Range>& ranges, std::string_view type) {
 
 }  // namespace
 
-std::string_view media_type(VoucherFormat format) {
-  return std::ranges::find(forms, format, &Form::format)->media_type;
-}
-
-Result<VoucherFormat> choose_format(const std::optional<std::string>& accept,
-                                    std::span<const VoucherFormat> of_device) {
+Result<voucher::Format> choose_format(const std::optional<std::string>& accept,
+                                      std::span<const voucher::Format> of_device) {
   const auto ranges = parse_accept(accept && !trimmed(*accept).empty() ? *accept : "*/*");
-  bool understood = false;
-  const Form* best = nullptr;
+  std::optional<voucher::Format> best;
   int best_weight = 0;
-  for (const VoucherFormat format : of_device) {  // the first of equals
-    const Form* form = std::ranges::find(forms, format, &Form::format);
-    const int weight = wanted(ranges, form->media_type);
-    if (weight > best_weight) best = form, best_weight = weight;
+  for (const voucher::Format format : of_device) {  // the first of equals
+    const int weight = wanted(ranges, voucher::media_type(format));
+    if (weight > best_weight) best = format;
+    best_weight = std::max(best_weight, weight);
   }
-  if (best) return best->format;
-  for (const Form& form : forms) understood = understood || wanted(ranges, form.media_type) > 0;
-  if (understood) {
-    return fail(BrskiError::unreadable_request, "the device cannot read a voucher of a type that Accept names");
-  }
+  if (best) return *best;
   std::string made;
-  for (const Form& form : forms) made += (made.empty() ? "" : ", ") + std::string(form.media_type);
-  return fail(BrskiError::unsupported_media_type, "Accept names no type of voucher that is made here: " + made);
-}
-
-Result<Bytes> sign_as(VoucherFormat format, const voucher::Voucher& content, const MasaTenant& tenant) {
-  const std::span<const crypto::Certificate> chain = std::span(tenant.signer).subspan(1);
-  switch (format) {
-    case VoucherFormat::cms:
-      return voucher::sign(content, voucher::Root::voucher, tenant.signer.front(), *tenant.key, chain,
-                           tenant.content_type);
+  for (const voucher::Format format : made_here) {
+    if (wanted(ranges, voucher::media_type(format)) > 0) {
+      return fail(BrskiError::unreadable_request, "the device cannot read a voucher of a type that Accept names");
+    }
+    made += (made.empty() ? "" : ", ") + std::string(voucher::media_type(format));
   }
-  return fail(BrskiError::unavailable, "a form of voucher that is not made here");
+  return fail(BrskiError::unsupported_media_type, "Accept names no type of voucher that is made here: " + made);
 }
 
 }  // namespace cahn::brski

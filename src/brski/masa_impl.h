@@ -62,8 +62,8 @@ struct Masa::Impl {
   // Nullopt: permitted; else the answer that ends the request.
   net::awaitable<std::optional<net::HttpResponse>> ask_policy(std::shared_ptr<const Asked>, Grant);
   // Decides, signs, logs: all in the device's turn.
-  net::awaitable<Result<Bytes>> issue(std::shared_ptr<const Asked>, VoucherFormat);
-  Result<Bytes> make_voucher(const Asked&, const Grant&, VoucherFormat, Time now) const;
+  net::awaitable<Result<Bytes>> issue(std::shared_ptr<const Asked>, voucher::Format);
+  Result<Bytes> make_voucher(const Asked&, const Grant&, voucher::Format, Time now) const;
   net::awaitable<Result<void>> record_voucher(std::shared_ptr<const Asked>, std::shared_ptr<const Grant>, Bytes signed_voucher,
                                               std::string answer_name, Time now);
   // The voucher that the same request was answered with, if it was the last of its device and still serves.

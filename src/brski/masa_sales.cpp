@@ -42,20 +42,29 @@ struct Wrong {
   std::string what;
 };
 
-bool is_plain(std::string_view text, std::size_t most) {
-  return text.size() <= most && std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
+// What is not could not be written as JSON and found again as it was told.
+bool is_utf8(const std::string& text) {
+  const json document = text;
+  return document.dump(-1, ' ', false, json::error_handler_t::ignore) ==
+         document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-Result<Time> parse_day_or_time(const std::string& text) {
+std::optional<Time> parse_day_or_time(const std::string& text) {
   constexpr std::size_t day_alone = 10;
-  return parse_rfc3339(text.size() == day_alone ? text + "T00:00:00Z" : text);
+  const auto time = parse_rfc3339(text.size() == day_alone ? text + "T00:00:00Z" : text);
+  // An offset may lead out of the years that can be written.
+  if (!time || *time < Time() || *time > crypto::no_expiration()) return std::nullopt;
+  return *time;
 }
 
 std::optional<std::string> wrong_text(const RawSale& raw, Column column, std::size_t most) {
   const std::string& text = raw.fields[column];
-  if (is_plain(text, most)) return std::nullopt;
   if (text.size() > most) return "longer than " + std::to_string(most) + " octets";
-  return "holds a control character";
+  if (!std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; })) {
+    return "holds a control character";
+  }
+  if (!is_utf8(text)) return "is no UTF-8";
+  return std::nullopt;
 }
 
 std::optional<Wrong> read_texts(const RawSale& raw, Sale& sale) {
@@ -77,12 +86,12 @@ std::optional<Wrong> read_times(const RawSale& raw, Sale& sale, Time now) {
   sale.record.since_given = !raw.fields[since].empty();
   if (sale.record.since_given) {
     const auto time = parse_day_or_time(raw.fields[since]);
-    if (!time) return Wrong{since, "neither a date nor an RFC 3339 time"};
+    if (!time) return Wrong{since, "neither a date nor an RFC 3339 time after 1970"};
     sale.record.since = *time;
   }
   if (raw.fields[until].empty()) return std::nullopt;
   const auto time = parse_day_or_time(raw.fields[until]);
-  if (!time) return Wrong{until, "neither a date nor an RFC 3339 time"};
+  if (!time) return Wrong{until, "neither a date nor an RFC 3339 time after 1970"};
   if (*time <= sale.record.since) return Wrong{until, "the sale ends before it begins"};
   sale.record.until = *time;
   return std::nullopt;
