@@ -223,6 +223,32 @@ bool is_strong_signature(int signature_nid) {
   return key_is_ours && (digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512);
 }
 
+Result<void> verify_with_algorithm(const PublicKey& key, ByteView algorithm, ByteView message, ByteView signature) {
+  const ErrorScope scope;
+  const auto decoded = decode_exactly<d2i_X509_ALGOR, i2d_X509_ALGOR, Handle<X509_ALGOR, X509_ALGOR_free>>(algorithm);
+  if (!decoded) return fail(CryptoError::malformed, "an algorithm that cannot be read");
+  const ASN1_OBJECT* type = nullptr;
+  X509_ALGOR_get0(&type, nullptr, nullptr, decoded.get());
+  const int nid = OBJ_obj2nid(type);
+  int digest = NID_undef;
+  int kind = NID_undef;
+  if (!is_strong_signature(nid) || OBJ_find_sigid_algs(nid, &digest, &kind) != 1) {
+    return fail(CryptoError::unsupported, "a signature algorithm that we do not take");
+  }
+  if (EVP_PKEY_get_base_id(key.handle()) != kind) {
+    return fail(CryptoError::bad_signature, "a signature algorithm of another kind than the key");
+  }
+  const MdContextPtr context(EVP_MD_CTX_new());
+  const EVP_MD* const md = nid == NID_ED25519 ? nullptr : EVP_get_digestbynid(digest);
+  if (!context || EVP_DigestVerifyInit(context.get(), nullptr, md, nullptr, key.handle()) != 1) {
+    return openssl_failure(CryptoError::internal, "preparing to verify");
+  }
+  if (EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) != 1) {
+    return fail(CryptoError::bad_signature, "the signature does not hold");
+  }
+  return {};
+}
+
 Result<void> PublicKey::verify(ByteView message, ByteView signature) const {
   const ErrorScope scope;
   const MdContextPtr context(EVP_MD_CTX_new());
