@@ -114,16 +114,6 @@ Result<std::vector<Certificate>> read_certificates(ByteView sequence) {
   return certificates;
 }
 
-ByteView algorithm_of(const PublicKey& key) {
-  static const Bytes p256 = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-  static const Bytes p384 = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03};
-  static const Bytes ed25519 = {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70};
-  static const Bytes rsa = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00};
-  if (key.algorithm() == "p256") return p256;
-  if (key.algorithm() == "p384") return p384;
-  return key.algorithm() == "ed25519" ? ed25519 : rsa;
-}
-
 bool is_nonce(const Bytes& octets) {
   return octets.size() >= CmpHeader::min_nonce && octets.size() <= CmpHeader::max_nonce;
 }
@@ -242,7 +232,7 @@ Result<Bytes> make_cmp_message(const CmpHeader& header, CmpBody body, ByteView c
           : Bytes();
   const Bytes sender = der_element(tag_directory_name, encode<i2d_X509_NAME>(X509_get_subject_name(signer.handle())));
   const Bytes head = der::sequence(
-      {der::integer(header.version), sender, header.recipient, der::context(1, algorithm_of(key.public_key())),
+      {der::integer(header.version), sender, header.recipient, der::context(1, signature_algorithm_of(key.public_key())),
        optional(2, signer.subject_key_identifier().value_or(Bytes())), optional(4, header.transaction_id),
        optional(5, header.sender_nonce), optional(6, header.recipient_nonce), implicit});
   const Bytes tagged = der::context(static_cast<int>(body), content);

@@ -158,11 +158,18 @@ Result<int> read_cmp_poll(const CmpMessage&);
 // The dotted OIDs asked about.
 Result<std::vector<std::string>> read_cmp_general(const CmpMessage&);
 
-// A request by a registration authority for `key`, which has proven its possession (raVerified).
+// The content of ir, cr or kur: a request for `key`, which signs it as proof of possession.
+Result<Bytes> cmp_request(const Name& subject, const PrivateKey& key, const std::vector<std::string>& dns_names,
+                          const std::vector<std::string>& uris);
+// The same by a registration authority for `key`, which has proven its possession (raVerified).
 Result<Bytes> cmp_ra_request(const Name& subject, const PublicKey& key, const std::vector<std::string>& dns_names,
                              const std::vector<std::string>& uris);
 Result<Bytes> cmp_confirmation(const Certificate&, int id, const CmpStatusInfo&);
 Bytes cmp_poll(int id);
+// rr, for good. A reason of certificate_hold is written as it is; ours is not the server to take it.
+Bytes cmp_revocation(const Certificate&, RevocationReason);
+// genm: one question without a value.
+Result<Bytes> cmp_question(std::string_view oid);
 
 // --- answers: bodies of ip, cp, kup, rp, pkiConf, pollRep, genp, error
 

@@ -245,9 +245,11 @@ Result<std::vector<std::string>> read_cmp_general(const CmpMessage& message) {
   return oids;
 }
 
-Result<Bytes> cmp_ra_request(const Name& subject, const PublicKey& key, const std::vector<std::string>& dns_names,
-                             const std::vector<std::string>& uris) {
-  const ErrorScope scope;
+namespace {
+
+// CertRequest with subject, key and names.
+Result<Bytes> certificate_request(const Name& subject, const PublicKey& key, const std::vector<std::string>& dns_names,
+                                  const std::vector<std::string>& uris) {
   CAHN_TRY(const X509NamePtr name, to_x509_name(subject));
   CAHN_TRY(const GeneralNamesPtr names, make_alternative_names(dns_names, uris));
   DerReader spki(key.spki());
@@ -255,11 +257,29 @@ Result<Bytes> cmp_ra_request(const Name& subject, const PublicKey& key, const st
   Bytes form = der::joined({der::context(5, encode<i2d_X509_NAME>(name.get())), der_element(0xa6, inside->content)});
   if (sk_GENERAL_NAME_num(names.get()) > 0) {
     static constexpr std::uint8_t oid_alternative_name[] = {0x55, 0x1d, 0x11};
-    const Bytes extension = der::sequence(
-        {der_element(tag::oid, oid_alternative_name), der::octet_string(encode<i2d_GENERAL_NAMES>(names.get()))});
+    const Bytes extension = der::sequence({der_element(tag::oid, oid_alternative_name),
+                                           der::octet_string(encode<i2d_GENERAL_NAMES>(names.get()))});
     form = der::joined({form, der_element(0xa9, extension)});
   }
-  const Bytes request = der::sequence({der::integer(0), der_element(tag::sequence, form)});
+  return der::sequence({der::integer(0), der_element(tag::sequence, form)});
+}
+
+}  // namespace
+
+Result<Bytes> cmp_request(const Name& subject, const PrivateKey& key, const std::vector<std::string>& dns_names,
+                          const std::vector<std::string>& uris) {
+  const ErrorScope scope;
+  CAHN_TRY(const Bytes request, certificate_request(subject, key.public_key(), dns_names, uris));
+  CAHN_TRY(const Bytes signature, key.sign(request));
+  const Bytes proof =
+      der::context(1, der::joined({signature_algorithm_of(key.public_key()), der::bit_string(signature)}));
+  return der::sequence({der::sequence({request, proof})});
+}
+
+Result<Bytes> cmp_ra_request(const Name& subject, const PublicKey& key, const std::vector<std::string>& dns_names,
+                             const std::vector<std::string>& uris) {
+  const ErrorScope scope;
+  CAHN_TRY(const Bytes request, certificate_request(subject, key, dns_names, uris));
   const Bytes ra_verified = {0x80, 0x00};
   return der::sequence({der::sequence({request, ra_verified})});
 }
@@ -276,6 +296,21 @@ Result<Bytes> cmp_confirmation(const Certificate& certificate, int id, const Cmp
 }
 
 Bytes cmp_poll(int id) { return der::sequence({der::sequence({der::integer(id)})}); }
+
+Bytes cmp_revocation(const Certificate& certificate, RevocationReason reason) {
+  const ErrorScope scope;
+  const Bytes serial = octets_of(X509_get0_serialNumber(certificate.handle()));
+  const bool needs_zero = !serial.empty() && (serial[0] & 0x80) != 0;
+  const Bytes zero(needs_zero ? 1 : 0);
+  const Bytes form = der::sequence(
+      {der_element(0x81, der::joined({zero, serial})),
+       der::context(3, encode<i2d_X509_NAME>(X509_get_issuer_name(certificate.handle())))});
+  const Bytes code = der_element(0x0a, Bytes{static_cast<std::uint8_t>(reason)});
+  const Bytes details = der::sequence({der::sequence({der_element(tag::oid, oid_reason_code), der::octet_string(code)})});
+  return der::sequence({der::sequence({form, details})});
+}
+
+Result<Bytes> cmp_question(std::string_view oid) { return cmp_general_answer(oid, {}); }
 
 Bytes cmp_certificate_answer(const CmpCertificateAnswer& answer) {
   const Bytes pair = answer.certificate ? der::sequence({der::context(0, answer.certificate->der())}) : Bytes();

@@ -23,6 +23,7 @@ class Authority final : public EnrolmentAuthority {
   net::awaitable<Result<EnrolmentGrant>> may_enrol(Chain client, crypto::Csr) override {
     ++asked;
     if (refusal) co_return std::unexpected(*refusal);
+    if (grant) co_return *grant;
     co_return EnrolmentGrant{{{"serialNumber", client.front().subject_serial_number().value_or("")}, {"CN", "home"}},
                              {"urn:cahn:network:home"},
                              Profile::ldevid};
@@ -31,6 +32,12 @@ class Authority final : public EnrolmentAuthority {
     ++asked;
     if (refusal) co_return std::unexpected(*refusal);
     co_return EnrolmentGrant{client.front().subject(), client.front().uris(), Profile::ldevid};
+  }
+  // Whoever holds a certificate may revoke that one.
+  net::awaitable<Result<void>> may_revoke(Chain client, std::string serial_hex) override {
+    ++asked;
+    if (client.front().serial_hex() == serial_hex) co_return Result<void>();
+    co_return fail(PkiError::not_authorized, "this certificate is another's");
   }
   net::awaitable<Result<void>> enrolled(Chain, crypto::Certificate issued, bool renewal) override {
     if (cannot_record) co_return fail(store::StoreError::unavailable, "secret detail of the disk");
@@ -41,6 +48,7 @@ class Authority final : public EnrolmentAuthority {
   }
 
   std::optional<Error> refusal;
+  std::optional<EnrolmentGrant> grant;  // else one for the client's serialNumber
   bool cannot_record = false;
   std::atomic<int> asked = 0;
   std::atomic<int> renewals = 0;
