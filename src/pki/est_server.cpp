@@ -275,15 +275,16 @@ void add_est_routes(net::Router& router, Issuer& issuer, EnrolmentAuthority& aut
             [parts](HttpRequest, const net::Session&) { return answer_ca_certificates(parts); });
   router.on("GET", root + "csrattrs",
             [parts](HttpRequest, const net::Session&) { return answer_csr_attributes(parts); });
-  add_enrolment(router, root + "simpleenroll", parts, Operation::enroll);
-  add_enrolment(router, root + "simplereenroll", parts, Operation::reenroll);
+  const std::pair<std::string, std::pair<Operation, bool>> offered[] = {
+      {"simpleenroll", {Operation::enroll, parts->options.enrolment}},
+      {"simplereenroll", {Operation::reenroll, parts->options.enrolment}},
+      {"serverkeygen", {Operation::server_key, parts->options.enrolment && parts->options.server_keys}}};
+  for (const auto& [name, how] : offered) {
+    const auto [operation, is_offered] = how;
+    is_offered ? add_enrolment(router, root + name, parts, operation) : add_not_offered(router, root + name);
+  }
   // RFC 7030 4.3 and 4.4 are optional; a client should know that it found the right place.
   add_not_offered(router, root + "fullcmc");
-  if (parts->options.server_keys) {
-    add_enrolment(router, root + "serverkeygen", parts, Operation::server_key);
-  } else {
-    add_not_offered(router, root + "serverkeygen");
-  }
   if (has_label) return;
   // RFC 7030 3.2.2: a label names another CA or profile; these are not here.
   for (const char* method : {"GET", "POST"}) {

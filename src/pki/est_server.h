@@ -48,6 +48,7 @@ struct EstOptions {
   // (RFC 8995 5.9.2), unless the check is switched off.
   std::vector<std::string> csr_attribute_oids;
   bool check_csr_attributes = true;
+  bool enrolment = true;                 // off: only cacerts and csrattrs (BRSKI-AE: devices enrol by CMP)
   std::chrono::seconds retry_after{10};  // sent with 202 and 503
   std::string label;                     // RFC 7030 3.2.2: a further CA or profile beside the one without a label
   // Every request must be linked with its TLS session by tls-unique (RFC 7030 3.5). TLS 1.3 has none, so that it is

@@ -13,6 +13,17 @@ class CmpFromOutside : public test::CmpTest {
     test::write(folder_ / (name + ".pem"), identity.chain.front().pem());
     test::write(folder_ / (name + ".key"), value_of(crypto::key_to_pem(*identity.key)));
   }
+  // By a maker: openssl sends no self-signed certificate of its own along.
+  crypto::TlsIdentity made_device(const std::string& serial_number) {
+    const auto maker = device("maker");
+    const auto key = value_of(crypto::generate_key(crypto::KeyType::p256));
+    crypto::CertificateSpec spec;
+    spec.subject = {{"serialNumber", serial_number}};
+    spec.key = key->public_key();
+    spec.not_before = clock_.now() - std::chrono::hours(1);
+    spec.not_after = crypto::no_expiration();
+    return {{value_of(crypto::issue_certificate(spec, *maker.key, &maker.chain.front()))}, key};
+  }
   void new_key(const std::string& name) {
     test::write(folder_ / name,
                 value_of(crypto::key_to_pem(*value_of(crypto::generate_key(crypto::KeyType::p256)))));
@@ -29,7 +40,7 @@ class CmpFromOutside : public test::CmpTest {
 };
 
 TEST_F(CmpFromOutside, OpensslInitialises) {
-  write_identity("idevid", device("SN-1"));
+  write_identity("idevid", made_device("SN-1"));
   new_key("new.key");
   const auto [status, output] =
       cmp("initialization", "idevid",
@@ -43,7 +54,7 @@ TEST_F(CmpFromOutside, OpensslInitialises) {
 }
 
 TEST_F(CmpFromOutside, OpensslInitialisesWithImplicitConfirmation) {
-  write_identity("idevid", device("SN-1"));
+  write_identity("idevid", made_device("SN-1"));
   new_key("new.key");
   const auto [status, output] = cmp("initialization", "idevid",
                                     "-cmd ir -newkey new.key -subject /serialNumber=SN-1 -certout out.pem "
@@ -53,7 +64,7 @@ TEST_F(CmpFromOutside, OpensslInitialisesWithImplicitConfirmation) {
 }
 
 TEST_F(CmpFromOutside, OpensslSendsPkcs10) {
-  write_identity("idevid", device("SN-1"));
+  write_identity("idevid", made_device("SN-1"));
   const auto key = value_of(crypto::generate_key(crypto::KeyType::p256));
   test::write(folder_ / "csr.der", as_text(csr_of(key, {.subject = {{"serialNumber", "SN-1"}}}).der()));
   const auto [status, output] = cmp("pkcs10", "idevid", "-cmd p10cr -csr csr.der -certout out.pem");
@@ -92,7 +103,7 @@ TEST_F(CmpFromOutside, OpensslPollsUntilTheCaHasDecided) {
   cmp_.check_after = std::chrono::seconds(1);
   restart_cmp();
   issuer_->hesitations = 2;
-  write_identity("idevid", device("SN-1"));
+  write_identity("idevid", made_device("SN-1"));
   new_key("new.key");
   const auto [status, output] =
       cmp("initialization", "idevid", "-cmd ir -newkey new.key -subject /serialNumber=SN-1 -certout out.pem");
@@ -103,7 +114,7 @@ TEST_F(CmpFromOutside, OpensslPollsUntilTheCaHasDecided) {
 
 TEST_F(CmpFromOutside, OpensslIsToldWhyItIsRefused) {
   authority_.refusal = Error{PkiError::not_authorized, "no voucher was issued for this device"};
-  write_identity("idevid", device("SN-1"));
+  write_identity("idevid", made_device("SN-1"));
   new_key("new.key");
   const auto [status, output] =
       cmp("initialization", "idevid", "-cmd ir -newkey new.key -subject /serialNumber=SN-1 -certout out.pem");

@@ -181,6 +181,14 @@ TEST_F(EstWith, ServerKeysRefusesToEncryptBeyondTlsRatherThanNotTo) {
   EXPECT_EQ(authority_.asked, 0);
 }
 
+TEST_F(EstWith, EnrolmentOffStillTellsTheCaCertificates) {  // BRSKI-AE 4.2
+  restart_with({.enrolment = false, .server_keys = true});
+  EXPECT_EQ(send(std::nullopt, get("cacerts")).status, 200);
+  for (const auto* operation : {"simpleenroll", "simplereenroll", "serverkeygen"})
+    EXPECT_EQ(enrolment(fresh_csr(), operation).status, 501) << operation;
+  EXPECT_EQ(authority_.asked, 0);
+}
+
 TEST_F(EstWith, APasswordEnrolsAClientWithoutACertificate) {  // RFC 7030 3.2.3
   EstOptions options;
   options.password_authority = [](std::string user, std::string password,

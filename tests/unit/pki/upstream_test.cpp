@@ -4,7 +4,8 @@
 #include "pki/upstream.h"
 
 #include <csignal>
-#include <thread>
+#include <cstdio>
+#include <cstdlib>
 
 #include "tests/unit/pki/cmp_support.h"
 
@@ -151,25 +152,23 @@ class UpstreamOfOpenssl : public Upstream {
     test::write(folder_ / "srv.key", value_of(crypto::key_to_pem(*signer.key)));
     // -port 0 lets the kernel choose; openssl prints what it chose.
     const std::string command = "cd '" + folder_.path().string() +
-                                "' && exec openssl cmp -port 0 -srv_cert srv.pem -srv_key srv.key -srv_trusted ca.pem "
-                                "-rsp_cert answer.pem -accept_raverified 2>&1";
-    mock_ = popen(("sh -c 'echo $$; " + std::string("exec sh -c \"$0\"' \"") + command + "\"").c_str(), "r");
+                                "' && echo $$ && exec openssl cmp -port 0 -srv_cert srv.pem -srv_key srv.key "
+                                "-srv_trusted ca.pem -rsp_cert answer.pem -accept_raverified 2>&1 </dev/null";
+    mock_ = popen(command.c_str(), "r");
     ASSERT_NE(mock_, nullptr);
     char line[256];
     ASSERT_NE(fgets(line, sizeof line, mock_), nullptr);
     mock_pid_ = std::atoi(line);
     while (fgets(line, sizeof line, mock_) != nullptr) {
       const std::string_view said = line;
-      if (const auto at = said.find("ACCEPT "); at != said.npos) {
-        mock_port_ = std::string(said.substr(said.rfind(':', said.find(" PID")) + 1));
-        mock_port_ = std::to_string(std::atoi(mock_port_.c_str()));
-        return;
-      }
+      if (!said.starts_with("ACCEPT ")) continue;
+      mock_port_ = std::to_string(std::atoi(line + said.rfind(':') + 1));
+      return;
     }
     FAIL() << "openssl cmp did not start";
   }
   ~UpstreamOfOpenssl() override {
-    if (mock_pid_ > 0) kill(mock_pid_, SIGTERM);
+    if (mock_pid_ > 0) kill(mock_pid_, SIGKILL);
     if (mock_ != nullptr) pclose(mock_);
   }
   FILE* mock_ = nullptr;
