@@ -119,7 +119,7 @@ Result<PrivateKeyPtr> key_from_pem(std::string_view pem) { return parse_pem(pem,
 
 Result<PrivateKeyPtr> key_from_der(ByteView der) {
   const ErrorScope scope;
-  if (der.size() > max_key_file) return fail(CryptoError::malformed, "a private key of more than 64 KiB");
+  if (der.size() > max_secret_file) return fail(CryptoError::malformed, "a private key of more than 64 KiB");
   if (!is_der(der)) return fail(CryptoError::malformed, "not a private key in DER");
   const unsigned char* cursor = der.data();
   PkeyPtr handle(d2i_AutoPrivateKey(nullptr, &cursor, static_cast<long>(der.size())));
