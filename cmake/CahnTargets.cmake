@@ -31,6 +31,7 @@ endfunction()
 # the same wherever the header's text, the compiler and the flags are. ccache is told that name of it (pch_external_checksum).
 function(_cahn_name_precompiled NAME HEADER)
   set_target_properties(cahn_pch_${NAME} PROPERTIES CXX_COMPILER_LAUNCHER "")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cmake/pch/${HEADER}")
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -std=c++23 -E -P "${CMAKE_SOURCE_DIR}/cmake/pch/${HEADER}"
                   OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
   get_target_property(options cahn_pch_${NAME} COMPILE_OPTIONS)

@@ -50,12 +50,7 @@ using X509NamePtr = Handle<X509_NAME, X509_NAME_free>;
 using X509Ptr = Handle<X509, X509_free>;
 using X509RequestPtr = Handle<X509_REQ, X509_REQ_free>;
 
-// A stack that owns a reference to each of its certificates.
-struct X509StackDeleter {
-  void operator()(STACK_OF(X509) * stack) const { sk_X509_pop_free(stack, X509_free); }
-};
-using X509StackPtr = std::unique_ptr<STACK_OF(X509), X509StackDeleter>;
-// A stack that only borrows them.
+// A stack that only borrows its certificates.
 struct X509BorrowedStackDeleter {
   void operator()(STACK_OF(X509) * stack) const { sk_X509_free(stack); }
 };
