@@ -33,7 +33,7 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these inside optimised Boost and libstdc++ code, where they are wrong.
   add_compile_options(-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread
-                      -Wno-restrict -Wno-dangling-pointer -Wno-mismatched-new-delete -Wno-free-nonheap-object)
+                      -Wno-restrict -Wno-dangling-pointer $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete> -Wno-free-nonheap-object)
 endif()
 
 if(CAHN_SANITIZE)

@@ -20,6 +20,20 @@ std::string_view to_text(PolicyPoint point) {
   return "unknown";
 }
 
+std::string_view to_text(AuditVerdict::Standing standing) {
+  switch (standing) {
+    case AuditVerdict::Standing::clean:
+      return "clean";
+    case AuditVerdict::Standing::unexpected:
+      return "unexpected";
+    case AuditVerdict::Standing::unknown:
+      return "unknown";
+    case AuditVerdict::Standing::unavailable:
+      return "unavailable";
+  }
+  return "unknown";
+}
+
 namespace {
 
 class PermitWhatRfc8995Permits final : public Admission {

@@ -31,6 +31,20 @@ enum class PolicyPoint {
 };
 std::string_view to_text(PolicyPoint);
 
+// What the manufacturer's audit log says of a device's past, as the registrar judged it (RFC 8995 5.8.3).
+struct AuditVerdict {
+  enum class Standing {
+    clean,       // nothing in it is unexpected
+    unexpected,  // an owner nobody knows of, or one who may take the device back
+    unknown,     // the MASA has no log for us, or answered in a way that is not understood
+    unavailable  // the MASA cannot be asked at the moment
+  };
+  Standing standing = Standing::unavailable;
+  std::string reason;     // one sentence for the operator
+  bool accepted = false;  // an operator has seen it and lets the device in all the same
+};
+std::string_view to_text(AuditVerdict::Standing);
+
 // What the asking role has already verified by itself. Nothing in here is merely claimed by the device.
 struct AdmissionEvidence {
   PolicyPoint point;
@@ -41,6 +55,7 @@ struct AdmissionEvidence {
   std::optional<std::string> masa_url;          // from the IDevID
   std::optional<crypto::Certificate> owner;     // the domain to be pinned; absent before the registrar is known
   std::string network;                          // the target network's name, empty where the role does not know one
+  std::optional<AuditVerdict> audit_log{};      // C.8 and D.4: none where the log was not asked for
 };
 
 struct AdmissionAnswer {

@@ -108,17 +108,41 @@ class VoucherExchange {
   const Bytes request_;
 };
 
-Result<Bytes> make_request(const PledgeOptions& options, const std::string& serial_number, const std::string& nonce,
-                           const crypto::Certificate& registrar, std::optional<Time> now) {
+// The question with the device's own answers where it has none. `nonce` is always set afterwards.
+VoucherQuestion completed(VoucherQuestion question, const PledgeOptions& options, const std::string& serial_number,
+                          std::optional<Time> now) {
+  if (!question.serial_number) question.serial_number = serial_number;
+  if (!question.nonce) question.nonce = voucher::fresh_nonce();  // RFC 8995 5.2: another one for every attempt
+  if (!question.created_on) question.created_on = now;           // left out by a pledge without a clock
+  if (!question.signer) question.signer = options.idevid;
+  return question;
+}
+
+Result<Bytes> make_request(const VoucherQuestion& question, const crypto::Certificate& registrar) {
   voucher::Voucher request;
-  request.created_on = now;  // RFC 8995 5.2: left out by a pledge without a clock
+  request.created_on = question.created_on;
   request.assertion = voucher::Assertion::proximity;
-  request.serial_number = serial_number;
-  request.nonce = nonce;
+  request.serial_number = *question.serial_number;
+  request.nonce = question.nonce;
   request.proximity_registrar_cert = registrar;
-  const std::vector<crypto::Certificate> chain(options.idevid.chain.begin() + 1, options.idevid.chain.end());
-  return voucher::sign(request, voucher::Root::voucher_request, options.idevid.chain.front(), *options.idevid.key,
-                       chain);
+  const auto& signer = *question.signer;
+  const std::vector<crypto::Certificate> chain(signer.chain.begin() + 1, signer.chain.end());
+  return voucher::sign(request, voucher::Root::voucher_request, signer.chain.front(), *signer.key, chain);
+}
+
+// Before anything is sent: whether this is a registrar the question may be put to.
+Result<void> check_expected(const std::vector<crypto::Certificate>& chain, const VoucherQuestion& question,
+                            std::optional<Time> now) {
+  if (chain.empty()) return fail(BrskiError::not_the_registrar, "the server showed no certificate");
+  if (question.registrar && *question.registrar != chain.front()) {
+    return fail(BrskiError::not_the_registrar,
+                "the server showed " + chain.front().subject_text() + ", another certificate than the expected one");
+  }
+  if (!question.registrar_anchors) return {};
+  const auto path = crypto::verify_chain(chain.front(), chain, *question.registrar_anchors, now);
+  if (path) return {};
+  return fail(BrskiError::not_the_registrar,
+              "the server's certificate does not lead to the expected CA: " + path.error().message);
 }
 
 }  // namespace
@@ -217,22 +241,21 @@ net::awaitable<Result<void>> Pledge::Impl::ask_policy(admission::PolicyPoint poi
                  std::string(admission::to_text(point)) + ": " + (answer ? answer->reason : answer.error().message));
 }
 
-net::awaitable<Result<NetworkCredential>> Pledge::Impl::attempt(net::Endpoint endpoint) {
+net::awaitable<Result<Pledge::Impl::Imprinted>> Pledge::Impl::imprint(net::Endpoint endpoint, VoucherQuestion asked) {
   auto began = steady_clock::now();
   CAHN_CO_CHECK(co_await ask_policy(admission::PolicyPoint::pledge_requests, std::nullopt));
   auto opened = co_await connect(std::move(endpoint), provisional, options.limits);
   if (!opened) co_return fail(opened.error());
   const Connection connection = *std::move(opened);
-  if (connection->peer_chain().empty())
-    co_return fail(BrskiError::not_the_registrar, "the server showed no certificate");
+  CAHN_CO_CHECK(check_expected(connection->peer_chain(), asked, now()));
   const crypto::Certificate registrar = connection->peer_chain().front();
   tell("C.0", "Provisional TLS with " + connection->endpoint().authority() + ".", registrar.subject_text(), began);
 
   began = steady_clock::now();
-  const std::string nonce = voucher::fresh_nonce();  // RFC 8995 5.2: another one for every attempt
-  auto request = make_request(options, serial_number, nonce, registrar, now());
+  const VoucherQuestion question = completed(std::move(asked), options, serial_number, now());
+  auto request = make_request(question, registrar);
   if (!request) co_return fail(request.error());
-  tell("C.1", "Signed a voucher-request for this registrar.", options.idevid.chain.front().subject_text(), began);
+  tell("C.1", "Signed a voucher-request for this registrar.", question.signer->chain.front().subject_text(), began);
 
   began = steady_clock::now();
   VoucherExchange exchange(connection, provisional, options, *std::move(request));
@@ -242,18 +265,27 @@ net::awaitable<Result<NetworkCredential>> Pledge::Impl::attempt(net::Endpoint en
     co_return fail(received.error());
   }
   tell("C.9", "The registrar answered with a voucher.", {}, began);
+  Bytes cms = *received;
+  VoucherQuestion judged = question;
+  auto granted = co_await judge_voucher(exchange.connection(), std::move(cms), std::move(judged));
+  if (!granted) co_return std::unexpected(granted.error());
+  co_return Imprinted{exchange.connection(), *std::move(granted), *std::move(received)};
+}
 
-  began = steady_clock::now();
+net::awaitable<Result<voucher::Voucher>> Pledge::Impl::judge_voucher(Connection connection, Bytes received,
+                                                                     VoucherQuestion question) {
+  const auto began = steady_clock::now();
   voucher::PledgeExpectation expectation{.idevid = options.idevid.chain.front(),
-                                         .nonce = nonce,
+                                         .nonce = question.nonce,
                                          .nonceless_allowed = options.accept_nonceless,
                                          .now = now(),
-                                         .masa_anchors = options.masa_anchors};
-  auto granted = voucher::read_as_pledge(*received, expectation);
+                                         .masa_anchors = options.masa_anchors,
+                                         .intermediates = options.masa_intermediates};
+  auto granted = voucher::read_as_pledge(received, expectation);
   std::optional<Error> refused;
   if (!granted) {
     refused = granted.error();
-  } else if (auto pinned = voucher::check_pin(*granted, exchange.connection()->peer_chain(), now()); !pinned) {
+  } else if (auto pinned = voucher::check_pin(*granted, connection->peer_chain(), now()); !pinned) {
     refused = pinned.error();
   } else {
     std::optional<voucher::Voucher> asked = *granted;
@@ -264,15 +296,28 @@ net::awaitable<Result<NetworkCredential>> Pledge::Impl::attempt(net::Endpoint en
   status.status = !refused;
   // RFC 8995 5.7: perhaps to a malicious registrar, so the kind of failure and nothing of what was expected.
   if (refused) status.reason = "the voucher is refused: " + std::string(refused->code.name());
-  co_await report(exchange.connection(), std::string(path_voucher_status), std::move(status));
+  co_await report(connection, std::string(path_voucher_status), std::move(status));
   if (refused) {
     tell("C.10", "Refused the voucher: " + refused->message + ".", {}, began, false);
     co_return std::unexpected(*std::move(refused));
   }
   tell("C.10", "The voucher is this device's, from its own manufacturer; the same connection is trusted now.",
        granted->pinned_domain_cert->subject_text(), began);
-  voucher::Voucher accepted = *std::move(granted);
-  co_return co_await enrol(exchange.connection(), std::move(accepted), *std::move(received));
+  co_return granted;
+}
+
+net::awaitable<Result<NetworkCredential>> Pledge::Impl::attempt(net::Endpoint endpoint) {
+  auto imprinted = co_await imprint(std::move(endpoint), {});
+  if (!imprinted) co_return fail(imprinted.error());
+  Connection connection = imprinted->connection;
+  co_return co_await enrol(std::move(connection), std::move(imprinted->granted), std::move(imprinted->voucher));
+}
+
+net::awaitable<Result<GrantedVoucher>> Pledge::request_voucher(net::Endpoint registrar, VoucherQuestion question) {
+  auto imprinted = co_await impl_->imprint(std::move(registrar), std::move(question));
+  if (!imprinted) co_return fail(imprinted.error());
+  co_return GrantedVoucher{std::move(imprinted->granted), std::move(imprinted->voucher),
+                           imprinted->connection->peer_chain()};
 }
 
 }  // namespace cahn::brski

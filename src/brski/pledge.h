@@ -35,14 +35,31 @@ namespace cahn::brski {
 struct PledgeOptions {
   crypto::TlsIdentity idevid;       // chain with the maker's CA behind the leaf; its key signs voucher-requests
   crypto::TrustStore masa_anchors;  // decision 7
-  const Clock* clock = nullptr;     // one the device can trust; null: times are ignored (RFC 8995 2.6.1)
-  std::filesystem::path state;      // made 0700; empty: nothing is kept (simulations)
+  std::vector<crypto::Certificate> masa_intermediates{};  // between those and a voucher's signer, if it brings none
+  const Clock* clock = nullptr;               // one the device can trust; null: times are ignored (RFC 8995 2.6.1)
+  std::filesystem::path state;                // made 0700; empty: nothing is kept (simulations)
   admission::Admission* admission = nullptr;  // C.1 and C.10; null: what RFC 8995 permits
   bool accept_nonceless = true;               // RFC 8995 7.2
   net::ClientLimits limits{};
   std::chrono::milliseconds longest_pause = std::chrono::seconds(60);  // between two askings, whatever Retry-After says
   std::chrono::milliseconds patience = std::chrono::days(4);           // with one registrar that answers 202 (5.6)
   std::function<void(const Progress&)> on_progress;                    // may be empty
+};
+
+// What a tool says in place of what a device would: what is not set is the device's own.
+struct VoucherQuestion {
+  std::optional<std::string> serial_number, nonce;
+  std::optional<Time> created_on;
+  std::optional<crypto::TlsIdentity> signer;            // signs the request instead of the IDevID
+  std::optional<crypto::Certificate> registrar;         // the only one that is asked
+  std::optional<crypto::TrustStore> registrar_anchors;  // only a registrar under these is asked
+};
+
+// A voucher that passed every check, and the registrar it was got from.
+struct GrantedVoucher {
+  voucher::Voucher voucher;
+  Bytes cms;
+  std::vector<crypto::Certificate> registrar;  // its chain, leaf first
 };
 
 // What a device has once it belongs to a network.
@@ -69,6 +86,8 @@ class Pledge {
   // Gets voucher and LDevID from the first candidate that leads to both. A device that has a credential keeps it and
   // contacts nobody (RFC 8995 5). Errors: no_registrar, or of a single candidate its own error.
   net::awaitable<Result<NetworkCredential>> onboard(std::vector<net::Endpoint> candidates);
+  // C alone with one registrar, and nothing is kept: the voucher, its checks, the report of them. For tools.
+  net::awaitable<Result<GrantedVoucher>> request_voucher(net::Endpoint registrar, VoucherQuestion question = {});
   // simplereenroll with a new key, over a connection that shows the LDevID and is trusted by the domain's CA and cmcRA.
   // The old credential stays until the new one is durable. Errors: bad_state (nothing to renew), registrar_refused, …
   net::awaitable<Result<NetworkCredential>> renew();

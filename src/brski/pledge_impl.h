@@ -38,6 +38,16 @@ struct Pledge::Impl {
   // C.1 and C.10. Errors: forbidden.
   net::awaitable<Result<void>> ask_policy(admission::PolicyPoint, std::optional<voucher::Voucher>);
 
+  // A voucher, and the connection it came over, which is trusted from here on.
+  struct Imprinted {
+    std::shared_ptr<net::HttpConnection> connection;
+    voucher::Voucher granted;
+    Bytes voucher;
+  };
+  net::awaitable<Result<Imprinted>> imprint(net::Endpoint, VoucherQuestion);
+  // C.10: what came must be the voucher that was asked for, and pin the registrar it came from.
+  net::awaitable<Result<voucher::Voucher>> judge_voucher(std::shared_ptr<net::HttpConnection>, Bytes received,
+                                                         VoucherQuestion);
   // C and D with one registrar, on one connection.
   net::awaitable<Result<NetworkCredential>> attempt(net::Endpoint);
   // D.1 to D.7: `connection` is trusted from here on.

@@ -1,11 +1,10 @@
 #include "brski/registrar.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/log.h"
 #include "brski/registrar_impl.h"
-#include "store/async.h"
+#include "crypto/digest.h"
 
 namespace cahn::brski {
 namespace {
@@ -16,7 +15,9 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t max_voucher_request = std::size_t{64} << 10;
 constexpr std::size_t max_report = std::size_t{16} << 10;
-constexpr std::chrono::seconds default_retry{5};
+constexpr std::size_t max_accept = 1000;
+// How soon a pledge is to come back when only an operator can decide.
+constexpr std::chrono::seconds operator_retry{10};
 
 metrics::Counter voucher_counter(std::string_view result) {
   return {"cahn_vouchers_total",
@@ -24,36 +25,14 @@ metrics::Counter voucher_counter(std::string_view result) {
           {{"role", "registrar"}, {"result", result}}};
 }
 
-net::HttpRequest to_masa(const MasaAddress& masa, const Bytes& request, const std::string& accept) {
-  net::HttpRequest http;
-  http.method = "POST";
-  http.path = masa.request_voucher_path;
-  http.headers.set("Content-Type", std::string(voucher::media_type_cms));
-  // RFC 8995 5.5: the pledge's own list is passed on.
-  http.headers.set("Accept", accept.empty() ? std::string(voucher::media_type_cms) : accept);
-  http.body = request;
-  return http;
-}
-
-std::chrono::seconds retry_after(const net::HttpResponse& response) {
-  const std::string text = response.headers.get("Retry-After").value_or("");
-  unsigned seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return error == std::errc{} && end == text.data() + text.size() ? std::chrono::seconds(seconds) : default_retry;
-}
-
-// What a pledge is told of the MASA's refusal: its kind, not its words (those are for the operator's log).
-net::HttpResponse pass_on(const net::HttpResponse& from_masa) {
-  switch (from_masa.status) {
-    case 202:
-      return come_back_later(retry_after(from_masa));
-    case 403:
-    case 404:
-    case 406:
-      return net::HttpResponse::text(from_masa.status, "the manufacturer refuses a voucher for this device");
-    default:
-      return net::HttpResponse::text(502, "the manufacturer's service gave no usable answer");
+Result<void> check_identity(const crypto::TlsIdentity& identity) {
+  if (identity.chain.empty() || !identity.key) {
+    return fail(BrskiError::bad_option, "the registrar has no certificate or no key");
   }
+  if (!identity.chain.front().has_extended_key_usage(crypto::oid_cmc_ra)) {
+    return fail(BrskiError::bad_option, "the registrar's certificate lacks id-kp-cmcRA (RFC 8995 5.5.4)");
+  }
+  return {};
 }
 
 }  // namespace
@@ -66,6 +45,8 @@ Registrar::Impl::Impl(net::Executor executor_, RegistrarOptions options_, admiss
       registry(registry_),
       clock(clock_),
       domain_anchors(options.domain_ca),
+      configured(std::move(options.manufacturers)),
+      masa_anchors(options.masa_tls_anchors),
       vouchers_delivered(voucher_counter("delivered")),
       vouchers_refused(voucher_counter("refused")),
       vouchers_delayed(voucher_counter("delayed")),
@@ -75,71 +56,32 @@ Registrar::Impl::Impl(net::Executor executor_, RegistrarOptions options_, admiss
   if (options.network_uri.empty()) options.network_uri = network_uri(options.network);
 }
 
+Result<void> Registrar::Impl::open() {
+  CAHN_TRY(records, Records::open(*options.store));
+  CAHN_TRY(pending, PendingDevices::open(*options.store, options.pending_for));
+  CAHN_CHECK(load_added());
+  const std::lock_guard lock(makers_mutex);
+  return renew_makers();
+}
+
 Result<std::unique_ptr<Registrar>> Registrar::create(net::Executor executor, RegistrarOptions options,
                                                      admission::Admission& admission, pki::DeviceRegistry& registry,
                                                      const Clock& clock) {
-  if (options.identity.chain.empty() || !options.identity.key) {
-    return fail(BrskiError::bad_option, "the registrar has no certificate or no key");
-  }
-  if (!options.identity.chain.front().has_extended_key_usage(crypto::oid_cmc_ra)) {
-    return fail(BrskiError::bad_option, "the registrar's certificate lacks id-kp-cmcRA (RFC 8995 5.5.4)");
-  }
+  CAHN_CHECK(check_identity(options.identity));
+  for (const crypto::TlsIdentity& other : options.other_identities) CAHN_CHECK(check_identity(other));
   if (options.domain_ca.empty()) return fail(BrskiError::bad_option, "the registrar has no domain CA");
   if (!options.name_of_key || !options.revocation) {
     return fail(BrskiError::bad_option, "the registrar is not told how keys are named or what is revoked");
   }
   if (options.network.empty()) return fail(BrskiError::bad_option, "the target network has no name");
-  std::vector<Manufacturer> manufacturers = std::move(options.manufacturers);
+  if (!options.store) return fail(BrskiError::bad_option, "the registrar has no store");
   auto impl = std::make_unique<Impl>(std::move(executor), std::move(options), admission, registry, clock);
-  CAHN_TRY(impl->makers, impl->make_makers(std::move(manufacturers)));
+  CAHN_CHECK(impl->open());
   return std::unique_ptr<Registrar>(new Registrar(std::move(impl)));
 }
 
 Registrar::Registrar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Registrar::~Registrar() = default;
-
-Result<std::shared_ptr<const Makers>> Registrar::Impl::make_makers(std::vector<Manufacturer> list) const {
-  auto makers = std::make_shared<Makers>();
-  const auto pool_for = [this](const crypto::TrustStore& anchors) -> Result<std::shared_ptr<net::HttpPool>> {
-    crypto::TlsClientOptions tls;
-    tls.identity = options.identity;  // RFC 8995 5.4: a MASA may ask who we are
-    tls.check = crypto::PeerCheck::anchors;
-    tls.anchors = anchors;
-    CAHN_TRY(crypto::TlsContext context, crypto::TlsContext::client(tls));
-    return std::make_shared<net::HttpPool>(executor, std::move(context), options.masa_limits);
-  };
-  CAHN_TRY(const auto common, pool_for(options.masa_tls_anchors));
-  for (Manufacturer& maker : list) {
-    if (maker.idevid_anchors.empty()) {
-      return fail(BrskiError::bad_option, "the manufacturer '" + maker.name + "' has no IDevID anchors");
-    }
-    std::shared_ptr<net::HttpPool> pool = common;
-    if (maker.masa_tls_anchors) {
-      CAHN_TRY(pool, pool_for(*maker.masa_tls_anchors));
-    }
-    if (maker.masa_override) {
-      CAHN_TRY(const MasaAddress masa, parse_masa_address(*maker.masa_override));
-      log::info("BRSKI_MASA_OVERRIDDEN",
-                "The MASA of this manufacturer is the configured one, whatever its IDevIDs name.",
-                {{"manufacturer", maker.name}, {"masa", masa.text()}});
-    }
-    makers->pools.push_back(std::move(pool));
-    makers->list.push_back(std::move(maker));
-  }
-  return makers;
-}
-
-std::shared_ptr<const Makers> Registrar::Impl::current_makers() const {
-  const std::lock_guard lock(makers_mutex);
-  return makers;
-}
-
-Result<void> Registrar::set_manufacturers(std::vector<Manufacturer> list) {
-  CAHN_TRY(auto makers, impl_->make_makers(std::move(list)));
-  const std::lock_guard lock(impl_->makers_mutex);
-  impl_->makers = std::move(makers);
-  return {};
-}
 
 void Registrar::add_routes(net::Router& router) {
   Impl* impl = impl_.get();
@@ -152,8 +94,26 @@ std::string Registrar::Impl::name_of(const crypto::Certificate& certificate) con
   return options.name_of_key(certificate.public_key());
 }
 
-void Registrar::Impl::tell(std::string_view id, const Progress& progress) const {
-  brski::tell(id, progress, options.on_progress);
+void Registrar::Impl::tell(std::string_view id, const Progress& progress, bool is_alarming) const {
+  if (!is_alarming) return brski::tell(id, progress, options.on_progress);
+  log::write(log::Level::warning, id, progress.what,
+             {{"stage", std::string(progress.stage)}, {"serial", printable(progress.serial_number)}});
+  if (options.on_progress) options.on_progress(progress);
+}
+
+// The identity whose certificate this TLS session showed: the pledge names it, so its key must sign (decision 14).
+const crypto::TlsIdentity* Registrar::Impl::identity_shown(const std::optional<crypto::Certificate>& own_leaf) const {
+  const auto shown = [&](const crypto::TlsIdentity& one) { return own_leaf && one.chain.front() == *own_leaf; };
+  if (shown(options.identity)) return &options.identity;
+  const auto other = std::ranges::find_if(options.other_identities, shown);
+  return other == options.other_identities.end() ? nullptr : &*other;
+}
+
+bool Registrar::Impl::has_joined(const crypto::Certificate& idevid) const {
+  const auto record = registry.by_idevid(idevid);
+  return record && std::ranges::any_of(record->ldevids, [&](const crypto::Certificate& ldevid) {
+           return ldevid.valid_at(clock.now()) && !options.revocation(ldevid.serial_hex());
+         });
 }
 
 Result<Registrar::Impl::VoucherRequest> Registrar::Impl::receive(const net::HttpRequest& request,
@@ -162,12 +122,31 @@ Result<Registrar::Impl::VoucherRequest> Registrar::Impl::receive(const net::Http
   if (net::media_type(request.headers.get("Content-Type").value_or("")) != voucher::media_type_cms) {
     return fail(BrskiError::unsupported_media_type, "a voucher-request is application/voucher-cms+json");
   }
-  CAHN_TRY(voucher::SignedVoucher signed_request, read_pledge_request(request.body));
   auto known = current_makers();
-  CAHN_TRY(KnownDevice device, identify_device(session.peer_chain, known->list, clock.now()));
+  auto identified = identify_device(session.peer_chain, known->list, clock.now());
+  // What cannot be read is said first, to strangers too; how a maker's devices write is known of those alone.
+  const Compat compat = identified ? known->list[identified->manufacturer].compat : Compat::strict;
+  CAHN_TRY(voucher::SignedVoucher signed_request, read_pledge_request(request.body, compat));
+  if (!identified) return std::unexpected(identified.error());
+  KnownDevice device = *std::move(identified);
   CAHN_CHECK(check_pledge_request(signed_request, device, session.own_leaf));
-  return VoucherRequest{std::move(known), std::move(device), std::move(signed_request),
-                        printable(request.headers.get("Accept").value_or("")), began};
+  const crypto::TlsIdentity* identity = identity_shown(session.own_leaf);
+  if (!identity) return fail(BrskiError::unavailable, "the registrar cannot sign for the certificate it shows here");
+  std::string digest = hex(crypto::sha256(signed_request.cms));
+  std::string id = id_of(device.idevid);
+  const bool joined = has_joined(device.idevid);
+  std::string accept = request.headers.get("Accept").value_or("");
+  if (accept.size() > max_accept) return fail(BrskiError::unreadable_request, "the Accept header is too long");
+  return VoucherRequest{std::move(known),
+                        std::move(device),
+                        std::move(signed_request),
+                        session.peer_chain,
+                        identity,
+                        std::move(id),
+                        std::move(digest),
+                        printable(accept, max_accept),
+                        joined,
+                        began};
 }
 
 net::awaitable<net::HttpResponse> Registrar::Impl::request_voucher(net::HttpRequest request, net::Session session) {
@@ -181,100 +160,98 @@ net::awaitable<net::HttpResponse> Registrar::Impl::request_voucher(net::HttpRequ
     tell("BRSKI_REQUEST_REFUSED", std::move(refused));
     co_return refusal(received.error());
   }
-  const auto pending = std::make_shared<const VoucherRequest>(*std::move(received));
-  Answered<Bytes> voucher = co_await obtain(pending);
-  voucher_seconds.observe(std::chrono::duration<double>(since(pending->began)).count());
-  if (voucher) {
+  const auto accepted = std::make_shared<const VoucherRequest>(*std::move(received));
+  Answered<net::HttpResponse> answer = co_await obtain(accepted);
+  voucher_seconds.observe(std::chrono::duration<double>(since(accepted->began)).count());
+  if (answer) {
     vouchers_delivered.add();
-    // RFC 8995 5.6: the MASA's bytes, unchanged.
-    co_return net::HttpResponse::of(200, voucher::media_type_cms, *voucher);
+    co_return *std::move(answer);
   }
-  const int status = voucher.error().status;
+  const int status = answer.error().status;
   (status == 202 ? vouchers_delayed : status < 500 ? vouchers_refused : vouchers_failed).add();
-  co_return std::move(voucher).error();
+  co_return std::move(answer).error();
 }
 
 // C.3 to C.8, policy first: nothing leaves for a manufacturer that policy has not let through.
-net::awaitable<Answered<Bytes>> Registrar::Impl::obtain(std::shared_ptr<const VoucherRequest> pending) {
-  admission::AdmissionEvidence received = evidence(PolicyPoint::registrar_receives, pending->device);
-  received.assertion = pending->signed_request.voucher.assertion;
+net::awaitable<Answered<net::HttpResponse>> Registrar::Impl::obtain(Pending request) {
+  const KnownDevice& device = request->device;
+  if (request->has_joined) {  // RFC 8995 11.4
+    tell("BRSKI_UNEXPECTED_BOOTSTRAP",
+         {"C.3", device.serial_number, "A device that has joined asks for a voucher anew; its audit log is looked at."},
+         alarming);
+  }
+  admission::AdmissionEvidence received = evidence(PolicyPoint::registrar_receives, device);
+  received.assertion = request->signed_request.voucher.assertion;
   received.owner = options.domain_ca.back();
-  CAHN_CO_CHECK(co_await ask_policy(std::move(received), "C.3"));
+  Subject subject{request->id, request->digest, request->manufacturer().name,
+                  request->manufacturer().operator_approves};
+  CAHN_CO_CHECK(co_await ask_policy(std::move(received), "C.3", std::move(subject)));
   tell("BRSKI_REQUEST_ACCEPTED",
-       {"C.3", pending->device.serial_number, "The voucher-request speaks for this device, and policy lets it pass.",
-        pending->device.idevid.subject_text(), true, since(pending->began)});
-  CAHN_CO_TRY(net::HttpResponse answer, co_await ask_masa(pending));
-  auto voucher = check_returned_voucher(answer.body, pending->signed_request, pending->device, options.identity.chain,
-                                        clock.now());
-  if (!voucher) {
-    tell("BRSKI_VOUCHER_UNUSABLE", {"C.8", pending->device.serial_number, voucher.error().message, {}, false});
-    co_return std::unexpected(net::HttpResponse::text(502, "the manufacturer's service gave no usable answer"));
-  }
-  voucher::SignedVoucher returned = *std::move(voucher);
-  CAHN_CO_CHECK(co_await return_voucher(pending, std::move(returned)));
-  co_return std::move(answer.body);
+       {"C.3", device.serial_number, "The voucher-request speaks for this device, and policy lets it pass.",
+        device.idevid.subject_text(), true, since(request->began)});
+  CAHN_CO_TRY(Obtained obtained, co_await find_voucher(request));
+  CAHN_CO_CHECK(co_await check_history(request, &obtained));
+  // RFC 8995 5.6: the MASA's bytes, unchanged.
+  net::HttpResponse answer = net::HttpResponse::of(200, obtained.exchange.media_type, obtained.exchange.answer);
+  CAHN_CO_CHECK(co_await return_voucher(request, std::move(obtained)));
+  co_return answer;
 }
 
-net::awaitable<Answered<net::HttpResponse>> Registrar::Impl::ask_masa(std::shared_ptr<const VoucherRequest> pending) {
-  const KnownDevice& device = pending->device;
-  const auto began = steady_clock::now();
-  const auto masa = masa_of(device, pending->manufacturer());
-  if (!masa) {
-    tell("BRSKI_NO_MASA", {"C.4", device.serial_number, masa.error().message, {}, false});
-    co_return std::unexpected(refusal(masa.error()));
-  }
-  const auto own_request = make_registrar_request(pending->signed_request, device, options, clock.now());
-  if (!own_request) {
-    tell("BRSKI_SIGNING_FAILED", {"C.4", device.serial_number, own_request.error().message, {}, false});
-    co_return std::unexpected(net::HttpResponse::text(503, "the registrar cannot sign at the moment"));
-  }
-  tell("BRSKI_MASA_ASKED", {"C.4", device.serial_number, "Forwarded to " + masa->text() + ".",
-                            options.identity.chain.front().subject_text(), true, since(began)});
-  net::HttpRequest http = to_masa(*masa, *own_request, pending->accept);
-  net::Endpoint endpoint = masa->endpoint;
-  const auto pool = pending->makers->pools[device.manufacturer];
-  auto answer = co_await pool->send(std::move(endpoint), std::move(http));
-  if (!answer) {
-    tell("BRSKI_MASA_UNREACHABLE",
-         {"C.7",
-          device.serial_number,
-          "The MASA at " + masa->text() + " cannot be asked: " + printable(answer.error().message),
-          {},
-          false,
-          since(began)});
-    co_return std::unexpected(net::HttpResponse::text(502, "the manufacturer's service cannot be reached"));
-  }
-  const std::string type = net::media_type(answer->headers.get("Content-Type").value_or(""));
-  if (answer->status == 200 && type == voucher::media_type_cms) co_return *std::move(answer);
-  // RFC 8995 5.4.1: also an unexpected 401 is a graceful failure that the operator hears of.
-  tell("BRSKI_MASA_REFUSED", {"C.7",
-                              device.serial_number,
-                              "The MASA answered " + std::to_string(answer->status) + " (" + printable(type) +
-                                  "): " + printable(as_text(answer->body)),
-                              {},
-                              false,
-                              since(began)});
-  co_return std::unexpected(pass_on(*answer));
+net::awaitable<Answered<Registrar::Impl::Obtained>> Registrar::Impl::find_voucher(Pending request) {
+  if (auto earlier = earlier_answer(*request)) co_return *std::move(earlier);
+  std::optional<Obtained> stored = stored_voucher(*request);
+  if (stored && request->manufacturer().offline_first) co_return *std::move(stored);
+  Answered<Obtained> asked = co_await ask_masa(request);
+  // Not a refusal, but no answer: what was fetched for this day is used.
+  if (!asked && asked.error().status >= 500 && stored) co_return *std::move(stored);
+  co_return asked;
 }
 
-net::awaitable<Answered<void>> Registrar::Impl::return_voucher(std::shared_ptr<const VoucherRequest> pending,
-                                                               voucher::SignedVoucher voucher) {
-  const KnownDevice& device = pending->device;
+// RFC 8995 5.6: the answer to this very request, while it is fresh.
+std::optional<Registrar::Impl::Obtained> Registrar::Impl::earlier_answer(const VoucherRequest& request) const {
+  const auto known = records->onboarding(request.id);
+  if (!known || known->request_digest != request.digest || known->offline) return std::nullopt;
+  if (clock.now() >= known->delivered_at + options.reuse_answers_for) return std::nullopt;
+  auto exchange = records->exchange(request.id);
+  if (!exchange || !*exchange || (*exchange)->media_type != voucher::media_type_cms) return std::nullopt;
+  auto voucher = check_returned_voucher((*exchange)->answer, expectation(request), clock.now());
+  if (!voucher) return std::nullopt;
+  return Obtained{**std::move(exchange), *std::move(voucher), Obtained::From::earlier_answer, known->audit};
+}
+
+net::awaitable<Answered<void>> Registrar::Impl::return_voucher(Pending request, Obtained obtained) {
+  const KnownDevice& device = request->device;
   admission::AdmissionEvidence returning = evidence(PolicyPoint::registrar_returns, device);
-  returning.assertion = voucher.voucher.assertion;
-  returning.owner = voucher.voucher.pinned_domain_cert;
-  CAHN_CO_CHECK(co_await ask_policy(std::move(returning), "C.8"));
-  std::string name = name_of(device.idevid);
-  std::string maker = name_of(device.issuer);
-  // Durable before the voucher leaves: a device that has one is never unknown here after a crash.
-  auto recorded = co_await registry.record_voucher(std::move(name), std::move(maker), device.idevid, clock.now());
-  if (!recorded) {
-    tell("BRSKI_NOT_RECORDED", {"C.8", device.serial_number, recorded.error().message, {}, false});
-    co_return std::unexpected(net::HttpResponse::text(503, "the registrar cannot record the voucher at the moment"));
+  if (obtained.voucher) {
+    returning.assertion = obtained.voucher->voucher.assertion;
+    returning.owner = obtained.voucher->voucher.pinned_domain_cert;
   }
+  if (obtained.audit) returning.audit_log = obtained.audit->verdict;
+  Subject subject{request->id, request->digest, request->manufacturer().name, false};
+  CAHN_CO_CHECK(co_await ask_policy(std::move(returning), "C.8", std::move(subject)));
+  if (obtained.from != Obtained::From::earlier_answer) {
+    std::string name = name_of(device.idevid);
+    std::string maker = name_of(device.issuer);
+    // Durable before the voucher leaves: a device that has one is never unknown here after a crash.
+    auto recorded = co_await registry.record_voucher(std::move(name), std::move(maker), device.idevid, clock.now());
+    Onboarding onboarding{request->id, device.serial_number, request->manufacturer().name,           request->digest,
+                          clock.now(), std::nullopt,         obtained.from == Obtained::From::store, obtained.audit};
+    if (recorded) recorded = co_await records->delivered(std::move(onboarding), std::move(obtained.exchange));
+    if (!recorded) {
+      tell("BRSKI_NOT_RECORDED", {"C.8", device.serial_number, recorded.error().message, {}, false});
+      co_return std::unexpected(net::HttpResponse::text(503, "the registrar cannot record the voucher at the moment"));
+    }
+  }
+  std::string id = request->id;
+  if (auto settled = co_await pending->decided(std::move(id)); !settled) {
+    log::warning("BRSKI_PENDING_NOT_KEPT", settled.error().message, {{"serial", printable(device.serial_number)}});
+  }
+  constexpr std::string_view told[] = {"The voucher is for this device and pins this domain; returned it.",
+                                       "Returned the voucher of the same request again.",
+                                       "Returned the voucher that was stored for this device."};
   tell("BRSKI_VOUCHER_RETURNED",
-       {"C.9", device.serial_number, "The voucher is for this device and pins this domain; returned it.",
-        voucher.signer.subject_text(), true, since(pending->began)});
+       {"C.9", device.serial_number, std::string(told[static_cast<std::size_t>(obtained.from)]),
+        obtained.voucher ? obtained.voucher->signer.subject_text() : "", true, since(request->began)});
   co_return Answered<void>{};
 }
 
@@ -289,76 +266,53 @@ admission::AdmissionEvidence Registrar::Impl::evidence(PolicyPoint point, const 
           .network = options.network};
 }
 
-net::awaitable<Answered<void>> Registrar::Impl::ask_policy(admission::AdmissionEvidence about, std::string stage) {
+// Policy decides; where it cannot yet, an operator may. An operator's rejection stands above both.
+net::awaitable<Answered<void>> Registrar::Impl::ask_policy(admission::AdmissionEvidence about, std::string stage,
+                                                           Subject subject) {
   const std::string serial = about.serial_number;
   const auto began = steady_clock::now();
+  // The reason is the operator's; the device learns only that it is so (admission.h).
+  const auto refused = net::HttpResponse::text(403, "this registrar does not admit this device");
+  const auto word = pending->word(subject.id, clock.now());
+  if (word == PendingDevices::Word::rejected) {
+    tell("BRSKI_OPERATOR_REJECTED", {stage, serial, "An operator has rejected this device.", {}, false});
+    co_return std::unexpected(refused);
+  }
   const auto answer = co_await admission.decide(std::move(about));
   if (!answer) {  // an error is never a permit
     tell("BRSKI_POLICY_FAILED",
          {stage, serial, "Policy cannot answer: " + answer.error().message, {}, false, since(began)});
     co_return std::unexpected(net::HttpResponse::text(503, "the registrar cannot decide at the moment"));
   }
-  if (answer->verdict == AdmissionAnswer::Verdict::permit) co_return Answered<void>{};
+  if (answer->verdict == AdmissionAnswer::Verdict::deny) {
+    tell("BRSKI_POLICY_DENIED", {stage, serial, "Policy denies: " + answer->reason, {}, false, since(began)});
+    std::string id = subject.id;
+    (void)co_await pending->decided(std::move(id));  // a list that is out of date does no harm
+    co_return std::unexpected(refused);
+  }
   const bool later = answer->verdict == AdmissionAnswer::Verdict::later;
-  tell(later ? "BRSKI_POLICY_UNDECIDED" : "BRSKI_POLICY_DENIED",
-       {stage, serial, (later ? "Not decided yet: " : "Policy denies: ") + answer->reason, {}, false, since(began)});
-  // The reason is the operator's; the device learns only that it is so (admission.h).
-  co_return std::unexpected(later ? come_back_later(answer->retry_after)
-                                  : net::HttpResponse::text(403, "this registrar does not admit this device"));
+  const bool approved = word == PendingDevices::Word::approved;
+  if (approved || (!later && !subject.operator_approves)) co_return Answered<void>{};
+  const std::string why = later ? answer->reason : "devices of this maker need an operator's approval";
+  const auto again = later ? answer->retry_after : operator_retry;
+  co_return std::unexpected(co_await let_wait(serial, stage, std::move(subject), why, again));
 }
 
-// Telemetry is kept as it came; what cannot be read is refused, so that it never counts as success.
-net::HttpResponse Registrar::Impl::keep_report(std::string_view kind, const net::HttpRequest& request,
-                                               const net::Session& session, std::string_view shown_certificate) {
-  if (net::media_type(request.headers.get("Content-Type").value_or("")) != media_type_json) {
-    return refusal({BrskiError::unsupported_media_type, "a status report is application/json"});
+net::awaitable<net::HttpResponse> Registrar::Impl::let_wait(std::string serial, std::string stage, Subject subject,
+                                                            std::string reason, std::chrono::seconds retry_after) {
+  PendingDevice device;
+  device.id = std::move(subject.id);
+  device.serial_number = serial;
+  device.manufacturer = std::move(subject.manufacturer);
+  device.request_digest = std::move(subject.digest);
+  device.undecided = reason;
+  auto waits = co_await pending->wait(std::move(device), clock.now());
+  if (waits) {
+    tell("BRSKI_POLICY_UNDECIDED", {stage, serial, "Not decided yet: " + reason, {}, false});
+    co_return come_back_later(retry_after);
   }
-  const auto report = status_report_from_json(as_text(request.body));
-  if (!report) return refusal(report.error());
-  const std::string serial =
-      session.peer_chain.empty() ? "" : session.peer_chain.front().subject_serial_number().value_or("");
-  // RFC 8995 5.7: a version newer than ours is for a human's eyes.
-  const bool alarming = !report->status || report->version > 1;
-  log::write(alarming ? log::Level::warning : log::Level::info,
-             kind == "voucher_status" ? "BRSKI_VOUCHER_STATUS" : "BRSKI_ENROL_STATUS", "A device reports.",
-             {{"serial", printable(serial)},
-              {"peer", session.peer_address},
-              {"status", report->status ? "true" : "false"},
-              {"version", std::to_string(report->version)},
-              {"reason", printable(report->reason)},
-              {"certificate", std::string(shown_certificate)},
-              {"report", printable(as_text(request.body), 1000)}});
-  if (options.on_progress) {
-    Progress progress{kind == "voucher_status" ? "C.10" : "D.7", serial, {}};
-    progress.what = "The device reports " + std::string(kind) + (report->status ? ": accepted" : ": refused") + "." +
-                    (report->reason.empty() ? "" : " " + printable(report->reason));
-    progress.done = report->status;
-    options.on_progress(progress);
-  }
-  if (options.telemetry) {
-    store::Batch batch;
-    batch.events.push_back({std::string(kind), to_bytes(to_json(*report))});
-    options.telemetry->commit(std::move(batch), [](Result<store::Committed> done) {
-      if (!done) log::warning("BRSKI_REPORT_NOT_KEPT", done.error().message);
-    });
-  }
-  return net::HttpResponse::text(200, "");
-}
-
-net::awaitable<net::HttpResponse> Registrar::Impl::voucher_status(net::HttpRequest request, net::Session session) {
-  const bool known = !session.peer_chain.empty() && registry.by_idevid(session.peer_chain.front()).has_value();
-  co_return keep_report("voucher_status", request, session, known ? "IDevID of a known device" : "unknown");
-}
-
-net::awaitable<net::HttpResponse> Registrar::Impl::enrol_status(net::HttpRequest request, net::Session session) {
-  // RFC 8995 5.9.4: the log says whether the client certificate matches.
-  std::string_view shown = "none";
-  if (!session.peer_chain.empty()) {
-    const bool ldevid = holder_of(session.peer_chain).has_value();
-    const bool idevid = !ldevid && registry.by_idevid(session.peer_chain.front()).has_value();
-    shown = ldevid ? "matching LDevID" : idevid ? "IDevID of a known device" : "not matching";
-  }
-  co_return keep_report("enrollstatus", request, session, shown);
+  tell("BRSKI_NOT_DECIDED_IN_TIME", {stage, serial, waits.error().message, {}, false});
+  co_return refusal(waits.error());
 }
 
 }  // namespace cahn::brski

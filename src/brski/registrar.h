@@ -2,16 +2,15 @@
 // enrol.
 //
 // It serves requestvoucher, voucher_status and enrollstatus (decision 62), and is the EnrolmentAuthority of the EST
-// server beside it: a device enrols once a voucher for it went out and while policy permits it. A request under a
-// decision that is still open is answered 202 and holds no state here: the pledge repeats the very same bytes.
+// server beside it: a device enrols once a voucher for it went out, while policy permits it and its audit log is not
+// against it. A request under a decision that is still open is answered 202, and waits for an operator or a claim: the
+// pledge repeats the very same bytes. What is asked of the registrar's operator is served on loopback.
 //
 // Threads: every member function is safe from any thread.
 
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,43 +18,19 @@
 
 #include "admission/admission.h"
 #include "base/time.h"
-#include "brski/wire.h"
-#include "crypto/chain.h"
-#include "crypto/crl.h"
-#include "crypto/tls.h"
+#include "brski/registrar_options.h"
 #include "net/http.h"
 #include "pki/device_registry.h"
 #include "pki/est_server.h"
-#include "store/event_log.h"
 
 namespace cahn::brski {
 
-// A maker of devices this registrar deals with. To be listed is not to be trusted: that is Admission's (decision 63).
-struct Manufacturer {
-  std::string name;                          // for logs
-  crypto::TrustStore idevid_anchors;         // CAs of its IDevIDs; never the anchors of its MASA's web server (2.5.3)
-  std::optional<std::string> masa_override;  // authority or URI used instead of the IDevID's, and logged (decision 16)
-  std::optional<crypto::TrustStore> masa_tls_anchors;  // else RegistrarOptions::masa_tls_anchors
-  std::vector<crypto::Certificate> intermediates{};    // issuing CAs under the anchors, where devices do not send them
-  bool ignore_idevid_lifetime = false;                 // RFC 8995 2.6.2
-};
-
-struct RegistrarOptions {
-  crypto::TlsIdentity identity;  // as the HTTPS server shows it; leaf has cmcRA and serverAuth (decision 8)
-  std::vector<crypto::Certificate>
-      domain_ca;  // issuing CA first; carried in voucher-requests, so that the CA is pinned
-  std::vector<Manufacturer> manufacturers;
-  crypto::TrustStore masa_tls_anchors;  // who may vouch for a MASA's TLS name
-  // Within the time a server gives its handlers (net::ServerLimits::handler).
-  net::ClientLimits masa_limits{.response = std::chrono::seconds(20)};
-  std::string network;      // target network's name (SSID): CN of LDevIDs (decision 9)
-  std::string network_uri;  // SAN of LDevIDs; empty: urn:cahn:network:<name, percent-encoded>
-  // How a key is named in the device registry: credential::did_key (decision 64), which this room must not know.
-  std::function<std::string(const crypto::PublicKey&)> name_of_key;
-  // Whether a certificate of our CA is revoked or on hold: DomainCa::revocation.
-  std::function<std::optional<crypto::RevocationReason>(std::string_view serial_hex)> revocation;
-  std::function<void(const Progress&)> on_progress;  // must not block; may be empty
-  store::EventLog* telemetry = nullptr;              // where pledges' reports are kept; null: in the log only
+// A device that is to come, as its label or the sales channel names it (RFC 8995 5.5).
+struct OfflineDevice {
+  std::string manufacturer;  // Manufacturer::name
+  std::string serial_number;
+  Bytes idevid_issuer;              // AuthorityKeyIdentifier of its IDevID, or the key identifier in it (decision 4)
+  std::optional<std::string> masa;  // else the manufacturer's override or fallback
 };
 
 class Registrar final : public pki::EnrolmentAuthority {
@@ -67,8 +42,21 @@ class Registrar final : public pki::EnrolmentAuthority {
 
   // Adds the registrar's paths; it must outlive the server.
   void add_routes(net::Router&);
-  // Replaces the list while running: requests under way end with the one they began with.
-  Result<void> set_manufacturers(std::vector<Manufacturer>);
+  // The operator's paths, for a server on loopback: GET and POST /pending, /onboardings, /manufacturers and
+  // /offline-vouchers (docs/guide-registrar.md). What changes something needs `token` as bearer token.
+  void add_operator_routes(net::Router&, std::string token);
+
+  // Replaces the configured list, and with it the anchors of MASAs if any are given, while running: requests under way
+  // end with what they began with. Makers the operator added stay.
+  Result<void> set_manufacturers(std::vector<Manufacturer>,
+                                 std::optional<crypto::TrustStore> masa_tls_anchors = std::nullopt);
+
+  // Fetches a nonceless voucher for a device that is not here yet, and its audit log, and keeps both (RFC 8995 3.1).
+  // Errors: unknown_party (no such manufacturer), bad_report (no serial number or issuer), forbidden (no MASA is
+  // known), masa_failed, unavailable.
+  net::awaitable<Result<void>> fetch_offline_voucher(OfflineDevice device);
+  // Asks for the audit logs of devices that have not told what became of their voucher (L4303); for a timer.
+  net::awaitable<void> look_after_silent_devices();
 
   net::awaitable<Result<pki::EnrolmentGrant>> may_enrol(std::vector<crypto::Certificate> client,
                                                         crypto::Csr csr) override;

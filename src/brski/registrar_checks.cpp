@@ -7,7 +7,64 @@ namespace {
 
 constexpr std::size_t max_nonce = 512;
 
+// Peers in the field send CMS in base64, with or without line breaks. DER begins with a SEQUENCE, base64 of DER with
+// 'M'.
+Bytes cms_in(ByteView body, Compat compat) {
+  constexpr std::uint8_t sequence = 0x30;
+  if (compat == Compat::strict || body.empty() || body[0] == sequence) return to_bytes(body);
+  auto decoded = base64_decode_lenient(as_text(body));
+  return decoded ? *std::move(decoded) : to_bytes(body);
+}
+
+voucher::Reading reading(Compat compat) {
+  return compat == Compat::field ? voucher::Reading::tolerant : voucher::Reading::strict;
+}
+
+std::optional<std::string> first_of(const std::vector<std::string>& names) {
+  return names.empty() ? std::nullopt : std::optional(names.front());
+}
+
+// The certificates that the MASA is shown beside the registrar's own, and may pin (RFC 8995 5.5).
+std::vector<crypto::Certificate> shown_chain(const RequestStyle& style) {
+  std::vector<crypto::Certificate> chain;
+  if (style.pin_depth == PinDepth::end_entity) return chain;
+  const auto add = [&](const crypto::Certificate& ca) {
+    if (std::find(chain.begin(), chain.end(), ca) == chain.end()) chain.push_back(ca);
+  };
+  std::for_each(style.identity.chain.begin() + 1, style.identity.chain.end(), add);
+  std::for_each(style.domain_ca.begin(), style.domain_ca.end(), add);
+  if (style.pin_depth == PinDepth::chain) return chain;
+  const crypto::Name issuer = style.identity.chain.front().issuer();
+  std::erase_if(chain, [&](const crypto::Certificate& ca) { return ca.subject() != issuer; });
+  return chain;
+}
+
+Result<Bytes> sign_request(const voucher::Voucher& own, const RequestStyle& style) {
+  const auto format = style.compat == Compat::field ? voucher::Format::cms_id_data : voucher::Format::cms;
+  return voucher::sign(own, voucher::Root::voucher_request, style.identity.chain.front(), *style.identity.key,
+                       shown_chain(style), format);
+}
+
 }  // namespace
+
+std::optional<std::string> serial_number_in(const crypto::Certificate& idevid, SerialSource source) {
+  std::optional<std::string> found;
+  switch (source) {
+    case SerialSource::subject_serial_number:
+      found = idevid.subject_serial_number();
+      break;
+    case SerialSource::common_name:
+      found = idevid.common_name();
+      break;
+    case SerialSource::dns_name:
+      found = first_of(idevid.dns_names());
+      break;
+    case SerialSource::uri:
+      found = first_of(idevid.uris());
+      break;
+  }
+  return found && !found->empty() ? found : std::nullopt;
+}
 
 Result<KnownDevice> identify_device(std::span<const crypto::Certificate> client,
                                     std::span<const Manufacturer> manufacturers, Time now) {
@@ -30,8 +87,12 @@ Result<KnownDevice> identify_device(std::span<const crypto::Certificate> client,
     }
     // An anchor that is itself the leaf proves no issuer.
     if (path->size() < 2) continue;
-    const auto serial = leaf.subject_serial_number();
-    if (!serial) return fail(BrskiError::forbidden, "the IDevID has no serialNumber in its subject (RFC 8995 2.3.1)");
+    const auto serial = serial_number_in(leaf, maker.serial_source);
+    if (!serial) {
+      return fail(BrskiError::forbidden, maker.serial_source == SerialSource::subject_serial_number
+                                             ? "the IDevID has no serialNumber in its subject (RFC 8995 2.3.1)"
+                                             : "the IDevID has no serial number where its maker is said to put it");
+    }
     return KnownDevice{leaf, (*path)[1], *serial, i};
   }
   if (out_of_time) return fail(BrskiError::forbidden, "the IDevID, or a CA above it, is outside its validity");
@@ -39,8 +100,8 @@ Result<KnownDevice> identify_device(std::span<const crypto::Certificate> client,
   return fail(BrskiError::unknown_party, "the IDevID leads to no manufacturer this registrar knows");
 }
 
-Result<voucher::SignedVoucher> read_pledge_request(ByteView body) {
-  auto request = voucher::open(body, voucher::Root::voucher_request);
+Result<voucher::SignedVoucher> read_pledge_request(ByteView body, Compat compat) {
+  auto request = voucher::open(cms_in(body, compat), voucher::Root::voucher_request, reading(compat));
   if (!request) return std::unexpected(as_request_error(request.error()));
   return request;
 }
@@ -65,15 +126,22 @@ Result<void> check_pledge_request(const voucher::SignedVoucher& request, const K
   return {};
 }
 
-Result<MasaAddress> masa_of(const KnownDevice& device, const Manufacturer& manufacturer) {
+Result<MasaAddress> masa_of(const crypto::Certificate& idevid, const Manufacturer& manufacturer) {
   if (manufacturer.masa_override) return parse_masa_address(*manufacturer.masa_override);
-  const auto named = device.idevid.masa_url();
-  if (!named) return fail(BrskiError::forbidden, "the IDevID names no MASA and none is configured for its maker");
-  return parse_masa_address(*named);
+  if (const auto named = idevid.masa_url()) return parse_masa_address(*named);
+  if (manufacturer.masa_fallback) return parse_masa_address(*manufacturer.masa_fallback);
+  return fail(BrskiError::forbidden, "the IDevID names no MASA and none is configured for its maker");
+}
+
+Result<MasaAddress> masa_of(const OfflineDevice& device, const Manufacturer& manufacturer) {
+  for (const auto& named : {manufacturer.masa_override, device.masa, manufacturer.masa_fallback}) {
+    if (named) return parse_masa_address(*named);
+  }
+  return fail(BrskiError::forbidden, "no MASA is configured for this manufacturer, and none was given");
 }
 
 Result<Bytes> make_registrar_request(const voucher::SignedVoucher& request, const KnownDevice& device,
-                                     const RegistrarOptions& options, Time now) {
+                                     const RequestStyle& style, Time now) {
   voucher::Voucher own;
   own.created_on = now;
   own.assertion = voucher::Assertion::proximity;
@@ -81,28 +149,37 @@ Result<Bytes> make_registrar_request(const voucher::SignedVoucher& request, cons
   own.idevid_issuer = device.idevid.authority_key_identifier_der();
   own.nonce = request.voucher.nonce;
   own.prior_signed_voucher_request = request.cms;
-  // RFC 8995 5.5: the CMS carries the chain that is to be pinned, here up to the domain CA.
-  std::vector<crypto::Certificate> chain(options.identity.chain.begin() + 1, options.identity.chain.end());
-  for (const crypto::Certificate& ca : options.domain_ca) {
-    if (std::find(chain.begin(), chain.end(), ca) == chain.end()) chain.push_back(ca);
-  }
-  return voucher::sign(own, voucher::Root::voucher_request, options.identity.chain.front(), *options.identity.key,
-                       chain);
+  return sign_request(own, style);
 }
 
-Result<voucher::SignedVoucher> check_returned_voucher(ByteView cms, const voucher::SignedVoucher& request,
-                                                      const KnownDevice& device,
-                                                      std::span<const crypto::Certificate> own_chain, Time now) {
+Result<Bytes> make_registrar_request(const OfflineDevice& device, const RequestStyle& style, Time now) {
+  voucher::Voucher own;
+  own.created_on = now;
+  own.serial_number = device.serial_number;
+  own.idevid_issuer = device.idevid_issuer;
+  return sign_request(own, style);
+}
+
+bool is_issuer_of(ByteView named, const crypto::Certificate& idevid) {
+  const Bytes issuer = to_bytes(named);
+  return issuer == idevid.authority_key_identifier_der() || issuer == idevid.authority_key_identifier();
+}
+
+Result<voucher::SignedVoucher> check_returned_voucher(ByteView body, const VoucherExpectation& expected, Time now) {
   const auto refuse = [](std::string why) {
     return fail(BrskiError::masa_failed, "the MASA's voucher is of no use: " + std::move(why));
   };
-  auto voucher = voucher::open(cms, voucher::Root::voucher);
-  if (!voucher) return refuse(voucher.error().message);
-  if (voucher->voucher.serial_number != device.serial_number) return refuse("it is for another serial number");
-  if (voucher->voucher.nonce != request.voucher.nonce) return refuse("its nonce is not the pledge's");
-  if (auto pinned = voucher::check_pin(voucher->voucher, own_chain, now); !pinned)
+  auto signed_voucher = voucher::open(cms_in(body, expected.compat), voucher::Root::voucher, reading(expected.compat));
+  if (!signed_voucher) return refuse(signed_voucher.error().message);
+  const voucher::Voucher& voucher = signed_voucher->voucher;
+  if (voucher.serial_number != expected.serial_number) return refuse("it is for another serial number");
+  if (voucher.nonce != expected.nonce) {
+    return refuse(expected.nonce ? "its nonce is not the pledge's" : "it has a nonce, although none was asked for");
+  }
+  if (voucher.expires_on && *voucher.expires_on <= now) return refuse("it expired " + rfc3339(*voucher.expires_on));
+  if (auto pinned = voucher::check_pin(voucher, expected.own_chain, now); !pinned)
     return refuse(pinned.error().message);
-  return voucher;
+  return signed_voucher;
 }
 
 std::string network_uri(std::string_view network) {

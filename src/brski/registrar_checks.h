@@ -25,24 +25,46 @@ struct KnownDevice {
 Result<KnownDevice> identify_device(std::span<const crypto::Certificate> client,
                                     std::span<const Manufacturer> manufacturers, Time now);
 
-// Parses a voucher-request and checks that it speaks for `device`: signer, serial number, nonce, proximity to
-// `own_leaf` (RFC 8995 5.2, 5.5). Errors: unreadable_request, forbidden, wrong_proximity.
-Result<voucher::SignedVoucher> read_pledge_request(ByteView body);
+// The serial number of an IDevID where its maker puts it; none or an empty one: nullopt.
+std::optional<std::string> serial_number_in(const crypto::Certificate& idevid, SerialSource source);
+
+// Parses a voucher-request. Errors: unreadable_request, forbidden (the signature).
+Result<voucher::SignedVoucher> read_pledge_request(ByteView body, Compat compat = Compat::strict);
+// Checks that it speaks for `device`: signer, serial number, nonce, proximity to `own_leaf` (RFC 8995 5.2, 5.5).
+// Errors: unreadable_request, forbidden, wrong_proximity.
 Result<void> check_pledge_request(const voucher::SignedVoucher& request, const KnownDevice& device,
                                   const std::optional<crypto::Certificate>& own_leaf);
 
-// The MASA this device's requests go to: the manufacturer's override, else the one the IDevID names (decision 16).
-Result<MasaAddress> masa_of(const KnownDevice& device, const Manufacturer& manufacturer);
+// The MASA this device's requests go to: the manufacturer's override, else the one the IDevID names, else the fallback
+// (decision 16, RFC 8995 2.8).
+Result<MasaAddress> masa_of(const crypto::Certificate& idevid, const Manufacturer& manufacturer);
+Result<MasaAddress> masa_of(const OfflineDevice& device, const Manufacturer& manufacturer);
 
-// The registrar's own voucher-request (RFC 8995 5.5), signed.
+// How the registrar signs its own requests.
+struct RequestStyle {
+  const crypto::TlsIdentity& identity;
+  std::span<const crypto::Certificate> domain_ca;
+  PinDepth pin_depth = PinDepth::chain;
+  Compat compat = Compat::strict;
+};
+// The registrar's own voucher-request (RFC 8995 5.5), signed; without a nonce and the pledge's request for a device
+// that is not here yet.
 Result<Bytes> make_registrar_request(const voucher::SignedVoucher& request, const KnownDevice& device,
-                                     const RegistrarOptions& options, Time now);
+                                     const RequestStyle& style, Time now);
+Result<Bytes> make_registrar_request(const OfflineDevice& device, const RequestStyle& style, Time now);
+
+// Whether `named` is the AuthorityKeyIdentifier of the IDevID, or the key identifier in it.
+bool is_issuer_of(ByteView named, const crypto::Certificate& idevid);
 
 // C.8, decision 13: a voucher for this device and this attempt, whose pin reaches the registrar's own TLS certificate.
-// Errors: masa_failed.
-Result<voucher::SignedVoucher> check_returned_voucher(ByteView cms, const voucher::SignedVoucher& request,
-                                                      const KnownDevice& device,
-                                                      std::span<const crypto::Certificate> own_chain, Time now);
+// Without a nonce here it must have none, and not be over. Errors: masa_failed.
+struct VoucherExpectation {
+  std::string serial_number;
+  std::optional<std::string> nonce;
+  std::span<const crypto::Certificate> own_chain;
+  Compat compat = Compat::strict;
+};
+Result<voucher::SignedVoucher> check_returned_voucher(ByteView body, const VoucherExpectation& expected, Time now);
 
 // SAN URI of a network's LDevIDs where none is configured.
 std::string network_uri(std::string_view network);

@@ -63,7 +63,7 @@ net::awaitable<Result<pki::EnrolmentGrant>> Registrar::Impl::may_enrol(std::vect
   CAHN_CO_CHECK(check_serial_number(csr, device->serial_number));
   const std::string serial = device->serial_number;
   KnownDevice asked = *device;
-  CAHN_CO_CHECK(co_await ask_to_enrol(std::move(asked)));
+  CAHN_CO_CHECK(co_await ask_to_enrol(std::move(asked), /*renewal=*/false));
   pki::EnrolmentGrant grant;
   grant.subject = {{"CN", options.network}, {"serialNumber", serial}};
   grant.uris = {options.network_uri};
@@ -106,28 +106,59 @@ net::awaitable<Result<pki::EnrolmentGrant>> Registrar::Impl::may_reenrol(std::ve
     co_return fail(PkiError::not_authorized, "the device's manufacturer is not known here any more");
   }
   KnownDevice asked = *device;
-  CAHN_CO_CHECK(co_await ask_to_enrol(std::move(asked)));
+  CAHN_CO_CHECK(co_await ask_to_enrol(std::move(asked), /*renewal=*/true));
   pki::EnrolmentGrant grant;
   grant.subject = client.front().subject();
   grant.uris = client.front().uris();
   co_return grant;
 }
 
-net::awaitable<Result<void>> Registrar::Impl::ask_to_enrol(KnownDevice device) {
+// RFC 8995 5, 5.8.3: nobody enrols before the audit log was looked at, or against it. A renewal stands on what was
+// found when the device came.
+net::awaitable<Result<std::optional<admission::AuditVerdict>>> Registrar::Impl::history_of(std::string id,
+                                                                                           bool renewal) {
+  const auto onboarding = records->onboarding(id);
+  std::optional<AuditFinding> finding = onboarding ? onboarding->audit : std::nullopt;
+  const bool missing = !finding || finding->verdict.standing == admission::AuditVerdict::Standing::unavailable;
+  if (missing && !renewal && onboarding && options.audit.timing != AuditTiming::never) {
+    Onboarding about = *onboarding;
+    finding = co_await audit_again(std::move(about));
+  }
+  if (!finding) co_return std::nullopt;
+  if (const auto permitted = permits(options.audit, *finding); !permitted) co_return fail(permitted.error());
+  co_return finding->verdict;
+}
+
+net::awaitable<Result<void>> Registrar::Impl::ask_to_enrol(KnownDevice device, bool renewal) {
+  const auto refused = fail(PkiError::not_authorized, "this registrar does not admit this device");
+  const auto undecided = fail(PkiError::undecided, "the decision about this device is not made yet");
+  std::string id = id_of(device.idevid);
+  const auto word = pending->word(id, clock.now());
+  if (word == PendingDevices::Word::rejected) {
+    tell("BRSKI_OPERATOR_REJECTED", {"D.4", device.serial_number, "An operator has rejected this device.", {}, false});
+    co_return refused;
+  }
+  const auto history = co_await history_of(std::move(id), renewal);
+  if (!history) {
+    tell("BRSKI_ENROLMENT_REFUSED",
+         {"D.4", device.serial_number, "Refused an enrolment: " + history.error().message + ".", {}, false});
+    co_return history.error().code == BrskiError::not_yet ? undecided : refused;
+  }
   admission::AdmissionEvidence about = evidence(admission::PolicyPoint::registrar_enrols, device);
   about.owner = options.domain_ca.back();
+  about.audit_log = *history;
   const auto answer = co_await admission.decide(std::move(about));
   if (!answer) {
     tell("BRSKI_POLICY_FAILED",
          {"D.4", device.serial_number, "Policy cannot answer: " + answer.error().message, {}, false});
     co_return fail(PkiError::unavailable, "the registrar cannot decide at the moment");
   }
+  const bool later = answer->verdict == AdmissionAnswer::Verdict::later;
   if (answer->verdict == AdmissionAnswer::Verdict::permit) co_return Result<void>{};
+  if (later && word == PendingDevices::Word::approved) co_return Result<void>{};
   tell("BRSKI_POLICY_DENIED", {"D.4", device.serial_number, "Policy denies: " + answer->reason, {}, false});
-  if (answer->verdict == AdmissionAnswer::Verdict::later) {
-    co_return fail(PkiError::undecided, "the decision about this device is not made yet");
-  }
-  co_return fail(PkiError::not_authorized, "this registrar does not admit this device");
+  if (later) co_return undecided;
+  co_return refused;
 }
 
 net::awaitable<Result<void>> Registrar::Impl::enrolled(std::vector<crypto::Certificate> client,

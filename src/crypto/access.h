@@ -25,6 +25,8 @@ struct CertificateAccess {
 
 // The digest that goes with a key in every signature we make; null for Ed25519, which has its own.
 const EVP_MD* digest_for(const PublicKey&);
+// Why OpenSSL did not sign with this key: its layers hide what a token said, which is asked again.
+std::unexpected<Error> signing_failure(const PrivateKey&, std::string_view what);
 // Whether a signature algorithm is ECDSA or RSA with SHA-2 of 256 bits or more, or Ed25519: what security level 2
 // takes.
 bool is_strong_signature(int signature_nid);

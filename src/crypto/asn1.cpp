@@ -7,7 +7,7 @@
 namespace cahn::crypto {
 
 std::optional<DerElement> DerReader::next() {
-  if (rest_.size() < 2 || (rest_[0] & 0x1f) == 0x1f) return std::nullopt;
+  if (rest_.size() < 2 || rest_[0] == 0 || (rest_[0] & 0x1f) == 0x1f) return std::nullopt;
   std::size_t header = 2;
   std::size_t length = rest_[1];
   if (length >= 0x80) {

@@ -26,7 +26,7 @@ struct DerElement {
   ByteView whole;  // with tag and length
 };
 
-// Reads one element after the other: definite minimal lengths and one-octet tags only (X.690 10.1).
+// Reads one element after the other: definite minimal lengths and tags of one octet that is not 0 only (X.690 10.1).
 class DerReader {
  public:
   explicit DerReader(ByteView input) : rest_(input) {}

@@ -1,19 +1,11 @@
 #include "crypto/certificate_cache.h"
 
-#include <cstring>
-
 namespace cahn::crypto {
 
 CertificateCache& CertificateCache::instance() {
   // Never destroyed: threads may still hold certificates when static objects go.
   static auto* const cache = new CertificateCache;  // NOLINT(cppcoreguidelines-owning-memory)
   return *cache;
-}
-
-std::size_t CertificateCache::HashOfHash::operator()(const Sha256& digest) const {
-  std::size_t part = 0;
-  std::memcpy(&part, digest.data(), sizeof part);
-  return part;
 }
 
 std::optional<Certificate> CertificateCache::find(ByteView der) {

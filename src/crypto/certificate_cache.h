@@ -6,9 +6,9 @@
 
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 
 #include "crypto/certificate.h"
 #include "crypto/digest.h"
@@ -26,10 +26,8 @@ class CertificateCache {
  private:
   static constexpr std::size_t generation = 256;
 
-  struct HashOfHash {
-    std::size_t operator()(const Sha256& digest) const;
-  };
-  using Map = std::unordered_map<Sha256, Certificate, HashOfHash>;
+  // Ordered: a hash table would need libm, which a C program that links libvoucher does not have.
+  using Map = std::map<Sha256, Certificate>;
 
   // Moves what is used to the young generation; when that is full it becomes the old one, and the old one goes.
   void insert(const Sha256& name, const Certificate& certificate);

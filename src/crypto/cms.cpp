@@ -6,6 +6,7 @@
 
 #include "crypto/access.h"
 #include "crypto/asn1.h"
+#include "crypto/ber.h"
 
 namespace cahn::crypto {
 namespace {
@@ -22,11 +23,20 @@ struct Outline {
   std::optional<ByteView> content;
   std::vector<ByteView> certificates;
   std::size_t signers = 0;
-  ByteView before_certificates;  // version, digestAlgorithms, encapContentInfo
+  std::vector<ByteView> signed_attributes;  // of each signer that has any
+  ByteView before_certificates;             // version, digestAlgorithms, encapContentInfo
   ByteView signer_infos;
 };
 
 std::unexpected<Error> malformed(const char* what) { return fail(CryptoError::malformed, what); }
+
+// RFC 5652 5.3: SignerInfo { version, sid, digestAlgorithm, [0] signedAttrs OPTIONAL, … }
+std::optional<ByteView> find_signed_attributes(ByteView signer_info) {
+  DerReader reader(signer_info);
+  if (!reader.next(tag::integer) || !reader.next() || !reader.next(tag::sequence)) return std::nullopt;
+  const auto attributes = reader.next(tag::context0);
+  return attributes ? std::optional(attributes->whole) : std::nullopt;
+}
 
 Result<Outline> read_signed_data(ByteView signed_data) {
   Outline outline;
@@ -57,7 +67,9 @@ Result<Outline> read_signed_data(ByteView signed_data) {
   if (!signers || !reader.at_end()) return malformed("a SignedData without signer infos");
   outline.signer_infos = signers->whole;
   for (DerReader each(signers->content); !each.at_end(); ++outline.signers) {
-    if (!each.next(tag::sequence)) return malformed("a signer info that is none");
+    const auto signer = each.next(tag::sequence);
+    if (!signer) return malformed("a signer info that is none");
+    if (const auto found = find_signed_attributes(signer->content)) outline.signed_attributes.push_back(*found);
   }
   return outline;
 }
@@ -82,6 +94,20 @@ Result<Outline> read_outline(ByteView der) {
   if (!signed_data || !inner.at_end()) return malformed("not a SignedData");
   CAHN_TRY(Outline outline, read_signed_data(signed_data->content));
   if (outline.certificates.size() > max_certificates) return malformed("a message with more than 20 certificates");
+  return outline;
+}
+
+// The outline of a message that may have come as BER, except what somebody signed as DER: its certificates (X.690 10,
+// RFC 5280 4.1) and its signed attributes (RFC 5652 5.3).
+Result<Outline> read_outline(const Normalised& message) {
+  CAHN_TRY(Outline outline, read_outline(message.der()));
+  const auto is_verbatim = [&](ByteView part) { return message.is_verbatim(part); };
+  if (!std::all_of(outline.certificates.begin(), outline.certificates.end(), is_verbatim)) {
+    return malformed("a certificate that is not DER");
+  }
+  if (!std::all_of(outline.signed_attributes.begin(), outline.signed_attributes.end(), is_verbatim)) {
+    return malformed("signed attributes that are not DER");
+  }
   return outline;
 }
 
@@ -207,14 +233,15 @@ Result<Bytes> cms_sign(ByteView content, std::string_view content_type_oid, cons
   }
   const BioPtr input(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
   if (!input || CMS_final(cms.get(), input.get(), nullptr, CMS_BINARY) != 1) {
-    return openssl_failure(CryptoError::internal, "signing the message");
+    return signing_failure(key, "signing the message");
   }
   return encode<i2d_CMS_ContentInfo>(cms.get());
 }
 
-Result<SignedMessage> SignedMessage::verify(ByteView der, std::span<const Certificate> known_signers) {
+Result<SignedMessage> SignedMessage::verify(ByteView ber, std::span<const Certificate> known_signers) {
   const ErrorScope scope;
-  CAHN_TRY(const Outline outline, read_outline(der));
+  CAHN_TRY(const Normalised received, Normalised::from_ber(ber));
+  CAHN_TRY(const Outline outline, read_outline(received));
   if (outline.signers != 1) return malformed("a message that is not signed exactly once");
   if (!outline.content) return malformed("a message without its content");
   const CmsPtr cms = decode_bare(outline);
@@ -258,8 +285,9 @@ Result<Bytes> certs_only(std::span<const Certificate> certificates) {
   return encode<i2d_PKCS7>(message.get());
 }
 
-Result<std::vector<Certificate>> certs_from_certs_only(ByteView der) {
-  CAHN_TRY(const Outline outline, read_outline(der));
+Result<std::vector<Certificate>> certs_from_certs_only(ByteView ber) {
+  CAHN_TRY(const Normalised received, Normalised::from_ber(ber));
+  CAHN_TRY(const Outline outline, read_outline(received));
   if (outline.signers != 0) return malformed("a certificate message that somebody signed");
   return certificates_of(outline);
 }

@@ -23,12 +23,12 @@ Result<Bytes> cms_sign(ByteView content, std::string_view content_type_oid, cons
 
 class SignedMessage {
  public:
-  // Parses DER of at most 1 MiB with exactly one SignerInfo and encapsulated content, finds the signer's certificate in
-  // it and verifies the signature with that certificate's key. The chain is not checked here: use verify_chain with
+  // Parses BER of at most 1 MiB with exactly one SignerInfo and encapsulated content; certificates and signed
+  // attributes must be DER (RFC 5652 5.3), what is around them need not. Finds the signer's certificate in it and
+  // verifies the signature with that certificate's key. The chain is not checked here: use verify_chain with
   // certificates(). At most 20 certificates are carried; signed attributes must be there. Errors: malformed (says
-  // what), unsupported, bad_signature, untrusted (signer's certificate neither carried nor
-  // among `known_signers`).
-  static Result<SignedMessage> verify(ByteView der, std::span<const Certificate> known_signers = {});
+  // what), unsupported, bad_signature, untrusted (signer's certificate neither carried nor among `known_signers`).
+  static Result<SignedMessage> verify(ByteView ber, std::span<const Certificate> known_signers = {});
 
   const std::string& content_type() const { return content_type_; }  // dotted OID of eContentType
   const Bytes& content() const { return content_; }
@@ -47,6 +47,7 @@ class SignedMessage {
 
 // Degenerate SignedData that only carries certificates (RFC 7030 4.1.3), DER.
 Result<Bytes> certs_only(std::span<const Certificate>);
-Result<std::vector<Certificate>> certs_from_certs_only(ByteView der);
+// Reads BER too, as SignedMessage::verify.
+Result<std::vector<Certificate>> certs_from_certs_only(ByteView ber);
 
 }  // namespace cahn::crypto

@@ -97,7 +97,7 @@ Result<Bytes> make_crl(const CrlSpec& spec, const Certificate& issuer, const Pri
   for (const auto& entry : spec.entries) CAHN_CHECK(add_entry(crl.get(), entry));
   CAHN_CHECK(add_crl_extensions(crl.get(), spec.number, issuer));
   if (X509_CRL_sort(crl.get()) != 1 || X509_CRL_sign(crl.get(), key.handle(), digest_for(key.public_key())) <= 0) {
-    return openssl_failure(CryptoError::internal, "signing the CRL");
+    return signing_failure(key, "signing the CRL");
   }
   return encode<i2d_X509_CRL>(crl.get());
 }

@@ -79,7 +79,7 @@ Result<Bytes> make_csr(const CsrSpec& spec, const PrivateKey& key) {
     return openssl_failure(CryptoError::malformed, "the challenge password");
   }
   if (X509_REQ_sign(request.get(), key.handle(), digest_for(key.public_key())) <= 0) {
-    return openssl_failure(CryptoError::internal, "signing the certificate request");
+    return signing_failure(key, "signing the certificate request");
   }
   return encode<i2d_X509_REQ>(request.get());
 }

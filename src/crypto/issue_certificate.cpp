@@ -153,7 +153,7 @@ Result<Certificate> issue_certificate(const CertificateSpec& spec, const Private
   const auto issuer_id = issuer ? issuer->subject_key_identifier() : std::nullopt;
   CAHN_CHECK(add_extensions(x509.get(), spec, issuer_id.value_or(expected.key_identifier())));
   if (X509_sign(x509.get(), issuer_key.handle(), digest_for(issuer_key.public_key())) <= 0) {
-    return openssl_failure(CryptoError::internal, "signing the certificate");
+    return signing_failure(issuer_key, "signing the certificate");
   }
   return Certificate::from_der(encode<i2d_X509>(x509.get()));
 }

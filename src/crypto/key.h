@@ -1,13 +1,18 @@
 // Keys. A private key is named by a URI and signs; nobody asks where it lives. A public key is its
 // SubjectPublicKeyInfo.
 //
-// URIs: `file:/abs/path.pem` (PKCS#8 PEM, 0600). `pkcs11:` (RFC 7512) and `tpm2:` are refused as unsupported until
-// their providers are built in; the interface is the same.
+// URIs:
+//   file:/abs/path.pem                                             PKCS#8 PEM, 0600
+//   pkcs11:token=…;object=…?pin-source=file:/…&module-path=/…      RFC 7512; without module-path those p11-kit knows
+//   tpm2:handle=0x81010010?pin-source=file:/…                      a persistent key of a TPM 2.0 (needs tpm2-openssl);
+//                                                                  which TPM: TPM2OPENSSL_TCTI in the environment
+// Keys in tokens are P-256 or P-384, in PKCS#11 also RSA. A PIN is in a file (0600) that the URI names, never in it.
 //
 // One key has one SubjectPublicKeyInfo: compressed points and explicit curve parameters are refused inside it, so that
 // keys can be compared and named by their octets.
 //
-// Threads: both types are immutable and safe to share.
+// Threads: both types are immutable and safe to share. A key in a file signs in place; one in a token signs on that
+// token's own thread, and who asks waits: 5 to 50 ms for a TPM, 30 s for a token that does not answer.
 
 #pragma once
 
@@ -76,13 +81,17 @@ using PrivateKeyPtr = std::shared_ptr<const PrivateKey>;
 Result<PrivateKeyPtr> generate_key(KeyType);
 // Makes a key and stores it at `path` as 0600 PKCS#8 PEM; refuses to overwrite.
 Result<PrivateKeyPtr> create_key_file(KeyType, const std::filesystem::path&);
-// `file:` URI or a bare path. A key file that others can read is refused (key_unavailable).
+// A URI as above, or a bare path. A key or PIN file that others can read is refused (key_unavailable). A token is asked
+// for a signature at once: what is not there, not unlocked or not a pair is key_unavailable, with the reason.
 Result<PrivateKeyPtr> open_key(std::string_view uri);
 // Opens the key at `path`, or makes it there if there is none.
 Result<PrivateKeyPtr> open_or_create_key_file(KeyType, const std::filesystem::path&);
 // PKCS#8 PEM, for tests and for programs that need a file of their own.
 Result<PrivateKeyPtr> key_from_pem(std::string_view pem);
 Result<std::string> key_to_pem(const PrivateKey&);
+// Exactly one unencrypted private key of at most 64 KiB: PKCS#8, SEC 1 (RFC 5915) or PKCS#1 (RFC 8017 A.1.2). A public
+// key that stands beside the private one must be its own. Errors: malformed, unsupported.
+Result<PrivateKeyPtr> key_from_der(ByteView der);
 // The Ed25519 key of a 32-octet seed (RFC 8032 5.1.5).
 Result<PrivateKeyPtr> ed25519_from_seed(ByteView seed);
 

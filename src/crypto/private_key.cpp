@@ -1,18 +1,14 @@
-#include <fcntl.h>
-#include <openssl/crypto.h>
 #include <openssl/pem.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "crypto/access.h"
 #include "crypto/asn1.h"
 #include "crypto/key.h"
+#include "crypto/secret_file.h"
+#include "crypto/token.h"
 
 namespace cahn::crypto {
 namespace {
-
-constexpr std::size_t max_key_file = 64 << 10;
 
 // A private key in this process's memory, from a file or not.
 class MemoryKey final : public PrivateKey {
@@ -43,15 +39,6 @@ class MemoryKey final : public PrivateKey {
   std::string uri_;
 };
 
-// Text that is wiped when it goes.
-struct SecretText {
-  std::string text;
-  explicit SecretText(std::string t) : text(std::move(t)) {}
-  SecretText(const SecretText&) = delete;
-  SecretText& operator=(const SecretText&) = delete;
-  ~SecretText() { OPENSSL_cleanse(text.data(), text.size()); }
-};
-
 Result<PrivateKeyPtr> wrap(PkeyPtr handle, std::string uri) {
   if (!handle) return openssl_failure(CryptoError::internal, "making the key");
   CAHN_TRY(PublicKey public_key, PublicKeyAccess::of(handle.get()));
@@ -60,7 +47,7 @@ Result<PrivateKeyPtr> wrap(PkeyPtr handle, std::string uri) {
 
 Result<PrivateKeyPtr> parse_pem(std::string_view pem, std::string uri) {
   const ErrorScope scope;
-  if (pem.size() > max_key_file) return fail(CryptoError::malformed, "a private key of more than 64 KiB");
+  if (pem.size() > max_secret_file) return fail(CryptoError::malformed, "a private key of more than 64 KiB");
   const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   // Without a callback OpenSSL would ask the terminal for a passphrase.
   const auto no_passphrase = [](char*, int, int, void*) { return -1; };
@@ -69,64 +56,17 @@ Result<PrivateKeyPtr> parse_pem(std::string_view pem, std::string uri) {
   return wrap(std::move(handle), std::move(uri));
 }
 
-// Reads a file that only its owner can read. The check and the reading use one descriptor, so that nothing can be
-// exchanged in between.
-Result<std::string> read_secret_file(const std::filesystem::path& path) {
-  const auto refuse = [&](const char* why) { return fail(CryptoError::key_unavailable, path.string() + ": " + why); };
-  struct Descriptor {
-    int fd;
-    ~Descriptor() {
-      if (fd >= 0) ::close(fd);
-    }
-  } const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) return refuse("the key file cannot be opened");
-  struct stat status{};
-  if (::fstat(file.fd, &status) != 0 || !S_ISREG(status.st_mode)) return refuse("not a file");
-  if ((status.st_mode & 077) != 0) return refuse("others can use the key file; its mode must be 0600");
-  if (status.st_size < 0 || static_cast<std::size_t>(status.st_size) > max_key_file)
-    return refuse("too large for a key");
-  std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t got = ::read(file.fd, text.data() + done, text.size() - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return refuse("the key file cannot be read");
-    done += static_cast<std::size_t>(got);
-  }
-  return text;
-}
-
-// The path a `file:` URI (RFC 8089) or a bare path names.
-Result<std::filesystem::path> path_of(std::string_view uri) {
-  if (!uri.starts_with("file:")) return std::filesystem::path(uri);
-  uri.remove_prefix(5);
-  if (uri.starts_with("//")) {
-    uri.remove_prefix(2);
-    if (uri.starts_with("localhost/")) uri.remove_prefix(9);
-  }
-  if (!uri.starts_with('/'))
-    return fail(CryptoError::key_unavailable, "a file: URI names an absolute path on this machine");
-  std::string path;
-  for (std::size_t i = 0; i < uri.size(); ++i) {
-    if (uri[i] != '%') {
-      path += uri[i];
-      continue;
-    }
-    const auto octet = hex_decode(uri.substr(i + 1, 2));
-    if (!octet || octet->size() != 1) return fail(CryptoError::key_unavailable, "a file: URI with a bad % escape");
-    path += static_cast<char>(octet->front());
-    i += 2;
-  }
-  return std::filesystem::path(path);
-}
-
 Result<PrivateKeyPtr> open_key_file(const std::filesystem::path& path) {
-  CAHN_TRY(std::string text, read_secret_file(path));
-  const SecretText pem(std::move(text));
+  CAHN_TRY(const SecretText pem, read_secret_file(path));
   return parse_pem(pem.text, "file:" + path.string());
 }
 
 }  // namespace
+
+std::unexpected<Error> signing_failure(const PrivateKey& key, std::string_view what) {
+  if (const auto again = key.sign({}); !again) return fail(again.error(), what);
+  return openssl_failure(CryptoError::internal, what);
+}
 
 Result<PrivateKeyPtr> generate_key(KeyType type) {
   const ErrorScope scope;
@@ -160,11 +100,9 @@ Result<PrivateKeyPtr> create_key_file(KeyType type, const std::filesystem::path&
 
 Result<PrivateKeyPtr> open_key(std::string_view uri) {
   if (uri.empty()) return fail(CryptoError::key_unavailable, "no key is named");
-  if (uri.starts_with("pkcs11:") || uri.starts_with("tpm2:")) {
-    return fail(CryptoError::unsupported,
-                "keys in tokens are not built in: " + std::string(uri.substr(0, uri.find(':'))));
-  }
-  CAHN_TRY(const std::filesystem::path path, path_of(uri));
+  if (uri.starts_with("pkcs11:")) return open_pkcs11_key(uri);
+  if (uri.starts_with("tpm2:")) return open_tpm2_key(uri);
+  CAHN_TRY(const std::filesystem::path path, path_of_file_uri(uri));
   return open_key_file(path);
 }
 
@@ -178,6 +116,22 @@ Result<PrivateKeyPtr> open_or_create_key_file(KeyType type, const std::filesyste
 }
 
 Result<PrivateKeyPtr> key_from_pem(std::string_view pem) { return parse_pem(pem, {}); }
+
+Result<PrivateKeyPtr> key_from_der(ByteView der) {
+  const ErrorScope scope;
+  if (der.size() > max_secret_file) return fail(CryptoError::malformed, "a private key of more than 64 KiB");
+  if (!is_der(der)) return fail(CryptoError::malformed, "not a private key in DER");
+  const unsigned char* cursor = der.data();
+  PkeyPtr handle(d2i_AutoPrivateKey(nullptr, &cursor, static_cast<long>(der.size())));
+  if (!handle || cursor != der.data() + der.size()) {
+    return fail(CryptoError::malformed, "not an unencrypted private key in DER");
+  }
+  const PkeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, handle.get(), nullptr));
+  if (!context || EVP_PKEY_pairwise_check(context.get()) != 1) {
+    return fail(CryptoError::malformed, "a private key that is not the one of the public key beside it");
+  }
+  return wrap(std::move(handle), {});
+}
 
 Result<std::string> key_to_pem(const PrivateKey& key) {
   const ErrorScope scope;

@@ -1,13 +1,12 @@
 #include <avahi-client/client.h>
 #include <avahi-client/lookup.h>
-#include <avahi-common/address.h>
 #include <avahi-common/error.h>
 #include <avahi-common/simple-watch.h>
-#include <net/if.h>
 
 #include <algorithm>
 
 #include "discovery/avahi_handles.h"
+#include "discovery/avahi_service.h"
 #include "discovery/dns_sd.h"
 #include "discovery/found_service.h"
 
@@ -68,35 +67,14 @@ class Look {
                           const AvahiAddress* address, std::uint16_t port, AvahiStringList* txt, AvahiLookupResultFlags,
                           void* raw) {
     auto* const self = static_cast<Look*>(raw);
-    if (event == AVAHI_RESOLVER_FOUND) self->take(interface, name, host, *address, port, txt);
+    if (event == AVAHI_RESOLVER_FOUND) self->take(service_from_avahi(interface, name, host, *address, port, txt));
     avahi_service_resolver_free(resolver);
     --self->resolving_;
   }
 
-  void take(AvahiIfIndex interface, const char* name, const char* host, const AvahiAddress& address, std::uint16_t port,
-            AvahiStringList* txt) {
-    Service service;
-    service.instance = name;
-    service.host = host;
-    service.port = port;
-    char text[AVAHI_ADDRESS_STR_MAX] = {};
-    avahi_address_snprint(text, sizeof text, &address);
-    service.address = text;
-    char interface_name[IF_NAMESIZE] = {};
-    if (interface > 0 && ::if_indextoname(static_cast<unsigned>(interface), interface_name) != nullptr)
-      service.interface = interface_name;
-    if (is_link_local(address) && !service.interface.empty()) service.address += "%" + service.interface;
-    for (const AvahiStringList* entry = txt; entry != nullptr && service.txt.size() <= max_txt_entries;
-         entry = entry->next)
-      service.txt.emplace_back(reinterpret_cast<const char*>(entry->text), entry->size);
-    auto sound = admit_service(std::move(service));
-    if (sound && found_.size() < max_services && std::ranges::find(found_, *sound) == found_.end())
-      found_.push_back(*std::move(sound));
-  }
-
-  static bool is_link_local(const AvahiAddress& address) {
-    const auto* const octets = address.data.ipv6.address;
-    return address.proto == AVAHI_PROTO_INET6 && octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80;
+  void take(std::optional<Service> service) {
+    if (service && found_.size() < max_services && std::ranges::find(found_, *service) == found_.end())
+      found_.push_back(*std::move(service));
   }
 
   const std::string type_;

@@ -12,6 +12,12 @@ std::string_view error_name(DiscoveryError error) {
       return "nothing_found";
     case DiscoveryError::bad_argument:
       return "bad_argument";
+    case DiscoveryError::malformed:
+      return "malformed";
+    case DiscoveryError::not_a_flood:
+      return "not_a_flood";
+    case DiscoveryError::no_socket:
+      return "no_socket";
   }
   return "unknown";
 }

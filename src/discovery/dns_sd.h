@@ -15,7 +15,15 @@
 
 namespace cahn::discovery {
 
-enum class DiscoveryError { daemon_unavailable, name_collision, nothing_found, bad_argument };
+enum class DiscoveryError {
+  daemon_unavailable,
+  name_collision,
+  nothing_found,
+  bad_argument,
+  malformed,    // what a stranger sent cannot be read
+  not_a_flood,  // a message of GRASP that is none of our business
+  no_socket     // the host gave none, or no interface to use it on
+};
 std::string_view error_name(DiscoveryError);
 
 inline constexpr std::string_view registrar_service = "_brski-registrar._tcp";

@@ -122,6 +122,11 @@ awaitable<StreamResult> connect_on_strand(Endpoint endpoint, std::optional<crypt
 
 }  // namespace
 
+awaitable<StreamResult> connect_here(Endpoint endpoint, std::optional<crypto::TlsContext> tls,
+                                     std::chrono::milliseconds at_most) {
+  return connect_on_strand(std::move(endpoint), std::move(tls), Clock::now() + at_most);
+}
+
 awaitable<StreamResult> connect(Endpoint endpoint, std::optional<crypto::TlsContext> tls,
                                 std::chrono::milliseconds at_most) {
   const auto executor = co_await asio::this_coro::executor;

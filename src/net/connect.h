@@ -14,4 +14,8 @@ namespace cahn::net {
 awaitable<Result<std::shared_ptr<Stream>>> connect(Endpoint endpoint, std::optional<crypto::TlsContext> tls,
                                                    std::chrono::milliseconds at_most);
 
+// As connect, on the strand of the caller, which is the stream's executor then: for two streams of one strand.
+awaitable<Result<std::shared_ptr<Stream>>> connect_here(Endpoint endpoint, std::optional<crypto::TlsContext> tls,
+                                                        std::chrono::milliseconds at_most);
+
 }  // namespace cahn::net

@@ -117,18 +117,18 @@ Listener::Listener(const Executor& executor, ServerOptions options, std::chrono:
                          {{"server", options_.name}, {"why", "handshake"}}) {}
 
 Result<std::shared_ptr<Listener>> Listener::open(const Executor& executor, ServerOptions options,
-                                                 std::chrono::seconds handshake, Serve serve) {
+                                                 std::chrono::seconds handshake, Serve serve, Cleartext cleartext) {
   auto listener = std::make_shared<Listener>(executor, std::move(options), handshake, std::move(serve));
-  CAHN_CHECK(listener->bind());
+  CAHN_CHECK(listener->bind(cleartext));
   spawn(listener->strand_, listener->accept_loop(), "accept");
   return listener;
 }
 
-Result<void> Listener::bind() {
+Result<void> Listener::bind(Cleartext cleartext) {
   error_code bad;
   auto address = asio::ip::make_address(options_.address, bad);
   if (bad) return fail(NetError::unreachable, options_.address + " is not an IP address");
-  if (!options_.tls && !is_loopback(address)) {
+  if (!options_.tls && cleartext == Cleartext::on_loopback && !is_loopback(address)) {
     return fail(NetError::tls, "plain HTTP is served on loopback only, not on " + options_.address);
   }
   error_code failed;

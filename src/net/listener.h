@@ -69,8 +69,11 @@ class Listener : public std::enable_shared_from_this<Listener> {
  public:
   // Runs for each connection after its handshake, on its strand; the connection closes when it returns.
   using Serve = std::function<awaitable<void>(std::shared_ptr<Accepted>)>;
+  // Without TLS of our own: what we say ourselves stays on this host; what is passed on unseen is protected by others.
+  enum class Cleartext { on_loopback, passed_on };
 
-  static Result<std::shared_ptr<Listener>> open(const Executor&, ServerOptions, std::chrono::seconds handshake, Serve);
+  static Result<std::shared_ptr<Listener>> open(const Executor&, ServerOptions, std::chrono::seconds handshake, Serve,
+                                                Cleartext = Cleartext::on_loopback);
   Listener(const Executor&, ServerOptions, std::chrono::seconds handshake, Serve);
 
   std::uint16_t port() const { return port_; }
@@ -80,7 +83,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void abort();  // without waiting
 
  private:
-  Result<void> bind();
+  Result<void> bind(Cleartext);
   void close_acceptor();
   std::optional<crypto::TlsContext> tls() const;
   awaitable<void> accept_loop();

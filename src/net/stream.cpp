@@ -296,6 +296,17 @@ void Stream::send_goodbye() {
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
 }
 
+void Stream::end_writing() {
+  boost::system::error_code ignored;
+  if (!closed_) socket_.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+void Stream::reset() {
+  boost::system::error_code ignored;
+  if (!closed_) socket_.set_option(tcp::socket::linger(true, 0), ignored);
+  close();
+}
+
 void Stream::finish() {
   if (closed_) return;
   send_goodbye();

@@ -65,6 +65,10 @@ class Stream : public std::enable_shared_from_this<Stream> {
   // As finish, but first throws away what the peer still sends, within bounds: closing on unread octets makes the
   // kernel send RST, and the peer would lose the answer that was sent to it.
   awaitable<void> finish_lingering();
+  // Says that nothing more comes from here (FIN); what the peer sends is still read. In the clear only.
+  void end_writing();
+  // Closes so that the peer learns that something was lost (RST), not as at an orderly end.
+  void reset();
   void close();
   bool is_open() const { return !closed_; }
 

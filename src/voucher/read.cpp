@@ -1,6 +1,7 @@
 #include <algorithm>
 
-#include "voucher/signed_voucher.h"
+#include "voucher/jws.h"
+#include "voucher/pledge_checks.h"
 
 namespace cahn::voucher {
 namespace {
@@ -14,6 +15,14 @@ VoucherError meaning(const Error& error) {
   return VoucherError::not_cms;
 }
 
+Result<SignedVoucher> open_jws(ByteView jws, Root root, Reading reading,
+                               std::span<const crypto::Certificate> known_signers) {
+  CAHN_TRY(JwsMessage message, verify_jws(jws, reading, known_signers));
+  CAHN_TRY(Voucher voucher, from_json(as_text(message.payload), root, reading));
+  return SignedVoucher{std::move(voucher), std::move(message.signer), std::move(message.certificates), std::nullopt,
+                       to_bytes(jws)};
+}
+
 bool is_anchor(const crypto::Certificate& certificate, const crypto::TrustStore& anchors) {
   return std::find(anchors.anchors().begin(), anchors.anchors().end(), certificate) != anchors.anchors().end();
 }
@@ -24,18 +33,13 @@ bool issued(const crypto::Certificate& issuer, const crypto::Certificate& certif
 
 // Decision 7: one CA may have signed the IDevIDs and the MASA, so that a path alone proves nothing.
 Result<void> check_signer(const SignedVoucher& opened, const PledgeExpectation& expected) {
-  const auto& signer = opened.signer;
-  const auto path = crypto::verify_chain(signer, opened.certificates, expected.masa_anchors, expected.now);
-  if (!path) return fail(VoucherError::signer_not_trusted, path.error().message);
-  const auto refuse = [&](const char* why) {
-    return fail(VoucherError::signer_is_not_the_masa, "the signer " + signer.subject_text() + " " + why);
-  };
-  if (!signer.allows_digital_signature()) return refuse("may sign certificates only");
-  if (is_anchor(signer, expected.masa_anchors)) return {};
-  if (signer.is_ca()) return refuse("is a CA");
-  if (signer.masa_url() || signer.subject_serial_number()) return refuse("is a device");
-  for (std::size_t i = 1; i < path->size(); ++i) {
-    if (issued((*path)[i], expected.idevid)) return refuse("was issued by a CA that also issues devices");
+  CAHN_TRY(const auto path, masa_path(opened, expected.intermediates, expected.masa_anchors, expected.now));
+  if (is_anchor(opened.signer, expected.masa_anchors)) return {};
+  for (std::size_t i = 1; i < path.size(); ++i) {
+    if (issued(path[i], expected.idevid)) {
+      return fail(VoucherError::signer_is_not_the_masa,
+                  "the signer " + opened.signer.subject_text() + " was issued by a CA that also issues devices");
+    }
   }
   return {};
 }
@@ -45,30 +49,6 @@ Result<void> check_serial(const Voucher& voucher, const crypto::Certificate& ide
   if (!own || voucher.serial_number != *own) {
     return fail(VoucherError::wrong_serial, "the voucher is for " + voucher.serial_number + ", this device is " +
                                                 own.value_or("one without a serial number"));
-  }
-  return {};
-}
-
-// Compared as strings, never decoded (decision 3).
-Result<void> check_nonce(const Voucher& voucher, const PledgeExpectation& expected) {
-  if (!voucher.nonce) {
-    if (expected.nonceless_allowed) return {};
-    return fail(VoucherError::wrong_nonce, "the voucher has no nonce, and this device wants one");
-  }
-  if (voucher.nonce != expected.nonce) return fail(VoucherError::wrong_nonce, "the voucher answers another request");
-  return {};
-}
-
-Result<void> check_times(const SignedVoucher& opened, std::optional<Time> now) {
-  if (!now) return {};
-  const auto& voucher = opened.voucher;
-  if (voucher.expires_on && *voucher.expires_on <= *now) {
-    return fail(VoucherError::expired, "the voucher expired on " + rfc3339(*voucher.expires_on));
-  }
-  for (const auto& time : {voucher.created_on, opened.signing_time}) {
-    if (time && *time > *now + clock_skew) {
-      return fail(VoucherError::not_yet_valid, "the voucher is from the future: " + rfc3339(*time));
-    }
   }
   return {};
 }
@@ -100,6 +80,53 @@ Result<void> check_assertion(const Voucher& voucher, const PledgeExpectation& ex
 
 }  // namespace
 
+Result<std::vector<crypto::Certificate>> masa_path(const SignedVoucher& opened,
+                                                   std::span<const crypto::Certificate> further,
+                                                   const crypto::TrustStore& anchors, std::optional<Time> now) {
+  const auto& signer = opened.signer;
+  std::vector<crypto::Certificate> between = opened.certificates;
+  between.insert(between.end(), further.begin(), further.end());
+  auto path = crypto::verify_chain(signer, between, anchors, now);
+  if (!path) return fail(VoucherError::signer_not_trusted, path.error().message);
+  const auto refuse = [&](const char* why) {
+    return fail(VoucherError::signer_is_not_the_masa, "the signer " + signer.subject_text() + " " + why);
+  };
+  if (!signer.allows_digital_signature()) return refuse("may sign certificates only");
+  if (is_anchor(signer, anchors)) return path;
+  if (signer.is_ca()) return refuse("is a CA");
+  if (signer.masa_url() || signer.subject_serial_number()) return refuse("is a device");
+  return path;
+}
+
+Result<void> check_nonce(const Voucher& voucher, const std::optional<std::string>& sent, bool nonceless_allowed) {
+  if (!voucher.nonce) {
+    if (nonceless_allowed) return {};
+    return fail(VoucherError::wrong_nonce, "the voucher has no nonce, and this device wants one");
+  }
+  if (voucher.nonce != sent) return fail(VoucherError::wrong_nonce, "the voucher answers another request");
+  return {};
+}
+
+Result<void> check_times(const SignedVoucher& opened, std::optional<Time> now) {
+  if (!now) return {};
+  const auto& voucher = opened.voucher;
+  if (voucher.expires_on && *voucher.expires_on <= *now) {
+    return fail(VoucherError::expired, "the voucher expired on " + rfc3339(*voucher.expires_on));
+  }
+  for (const auto& time : {voucher.created_on, opened.signing_time}) {
+    if (time && *time > *now + clock_skew) {
+      return fail(VoucherError::not_yet_valid, "the voucher is from the future: " + rfc3339(*time));
+    }
+  }
+  return {};
+}
+
+Result<SignedVoucher> open(Format format, ByteView octets, Root root, Reading reading,
+                           std::span<const crypto::Certificate> known_signers) {
+  if (format == Format::jws) return open_jws(octets, root, reading, known_signers);
+  return open(octets, root, reading, known_signers);
+}
+
 Result<SignedVoucher> open(ByteView cms, Root root, Reading reading,
                            std::span<const crypto::Certificate> known_signers) {
   const auto message = crypto::SignedMessage::verify(cms, known_signers);
@@ -112,11 +139,12 @@ Result<SignedVoucher> open(ByteView cms, Root root, Reading reading,
                        to_bytes(cms)};
 }
 
-Result<Voucher> read_as_pledge(ByteView cms, const PledgeExpectation& expected) {
-  CAHN_TRY(SignedVoucher opened, open(cms, Root::voucher, expected.reading, expected.masa_anchors.anchors()));
+Result<Voucher> read_as_pledge(ByteView signed_voucher, const PledgeExpectation& expected) {
+  CAHN_TRY(SignedVoucher opened,
+           open(expected.format, signed_voucher, Root::voucher, expected.reading, expected.masa_anchors.anchors()));
   CAHN_CHECK(check_signer(opened, expected));
   CAHN_CHECK(check_serial(opened.voucher, expected.idevid));
-  CAHN_CHECK(check_nonce(opened.voucher, expected));
+  CAHN_CHECK(check_nonce(opened.voucher, expected.nonce, expected.nonceless_allowed));
   CAHN_CHECK(check_times(opened, expected.now));
   CAHN_CHECK(check_issuer(opened.voucher, expected.idevid));
   CAHN_CHECK(check_assertion(opened.voucher, expected));

@@ -1,3 +1,4 @@
+#include "voucher/jws.h"
 #include "voucher/signed_voucher.h"
 
 namespace cahn::voucher {
@@ -22,15 +23,32 @@ Result<void> check_voucher(const Voucher& voucher) {
 
 }  // namespace
 
+std::string_view media_type(Format format) { return format == Format::jws ? media_type_jws : media_type_cms; }
+
+std::optional<Format> format_of(std::string_view media_type) {
+  if (media_type == media_type_cms) return Format::cms;
+  if (media_type == media_type_jws) return Format::jws;
+  return std::nullopt;
+}
+
+Format guess_format(ByteView octets) {
+  // CMS begins with a SEQUENCE, which is '0'; a JWS is a JSON object or, compact, begins with the base64url of one.
+  const std::size_t first = as_text(octets).find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return Format::cms;
+  return octets[first] == '{' || octets[first] == 'e' ? Format::jws : Format::cms;
+}
+
 Result<Bytes> sign(const Voucher& voucher, Root root, const crypto::Certificate& signer, const crypto::PrivateKey& key,
-                   std::span<const crypto::Certificate> include, ContentType type) {
+                   std::span<const crypto::Certificate> include, Format format) {
   if (voucher.serial_number.empty()) return fail(VoucherError::missing_member, "a voucher without serial-number");
   if (root == Root::voucher) CAHN_CHECK(check_voucher(voucher));
   if (signer.public_key() != key.public_key()) {
     return fail(VoucherError::bad_certificate, "the signer's certificate is for another key");
   }
-  const auto oid = type == ContentType::id_data ? crypto::oid_id_data : crypto::oid_anima_json_voucher;
-  return crypto::cms_sign(as_bytes(to_json(voucher, root)), oid, signer, key, include, voucher.created_on);
+  const std::string json = to_json(voucher, root);
+  if (format == Format::jws) return sign_jws(as_bytes(json), signer, key, include);
+  const auto oid = format == Format::cms_id_data ? crypto::oid_id_data : crypto::oid_anima_json_voucher;
+  return crypto::cms_sign(as_bytes(json), oid, signer, key, include, voucher.created_on);
 }
 
 }  // namespace cahn::voucher

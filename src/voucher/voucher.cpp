@@ -16,6 +16,8 @@ std::string_view error_name(VoucherError error) {
       return "contradiction";
     case VoucherError::not_cms:
       return "not_cms";
+    case VoucherError::not_jws:
+      return "not_jws";
     case VoucherError::wrong_content_type:
       return "wrong_content_type";
     case VoucherError::bad_signature:

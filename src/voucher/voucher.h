@@ -24,6 +24,7 @@ enum class VoucherError {
   bad_member,     // a member of the wrong type or with an impossible value; the message names it and what was found
   contradiction,  // nonce and expires-on together, …
   not_cms,
+  not_jws,
   wrong_content_type,
   bad_signature,
   signer_not_trusted,
@@ -59,15 +60,18 @@ struct Voucher {
   std::optional<crypto::Certificate> proximity_registrar_cert;
 };
 
-// Strict reads just RFC 8366, with dates as we write them; tolerant also reads the other root for requests, base64url,
-// and dates with fractions or offsets (decision 6). Unknown members are never an error.
+// Strict reads just RFC 8366 in the JSON of RFC 7951, with dates as we write them. Tolerant also reads what is found in
+// the field (decision 6): the voucher's root for requests, dates with fractions or offsets, base64url, base64 unpadded
+// or in lines, "true" for true, a serial number as a JSON number, and null for what is not there. Unknown members are
+// never an error.
 enum class Reading { strict, tolerant };
 
 // Compact JSON. Writes what is there, also what `sign` would refuse.
 std::string to_json(const Voucher&, Root);
 // A voucher must have created-on, assertion and serial-number, a request the last of them; whether there is a pin is
 // for the reader to judge (RFC 8995 5.6.1). Nonce and expires-on together in a voucher: contradiction (decision 2). At
-// most 256 KiB, depth 16, no duplicate member names.
+// most 256 KiB, depth 16, no duplicate member names. An error names the member and what was found there:
+// "ietf-voucher:voucher/serial-number: expected a string, found a number".
 Result<Voucher> from_json(std::string_view json, Root expected, Reading = Reading::strict);
 
 // At least 128 random bits as base64 (decision 3).

@@ -11,6 +11,7 @@ namespace cahn::apps {
 
 void add_factory_command(CLI::App& program, int& exit_code);
 void add_masa_command(CLI::App& program, int& exit_code);
+void add_proxy_command(CLI::App& program, int& exit_code);
 void add_registrar_command(CLI::App& program, int& exit_code);
 void add_router_command(CLI::App& program, int& exit_code);
 void add_pledge_command(CLI::App& program, int& exit_code);

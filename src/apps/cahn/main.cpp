@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   cahn::apps::add_factory_command(program, exit_code);
   cahn::apps::add_masa_command(program, exit_code);
+  cahn::apps::add_proxy_command(program, exit_code);
   cahn::apps::add_registrar_command(program, exit_code);
   cahn::apps::add_router_command(program, exit_code);
   cahn::apps::add_pledge_command(program, exit_code);

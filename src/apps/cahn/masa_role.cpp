@@ -70,17 +70,12 @@ Result<void> run_masa(MasaSettings& settings) {
   const auto admission = admission::permit_what_rfc8995_permits();
   CAHN_TRY(auto masa, brski::Masa::create(parts.options, *admission, *store));
 
-  crypto::TlsServerOptions tls{.identity = parts.tls, .check = crypto::PeerCheck::provisional};
-  CAHN_TRY(auto context, crypto::TlsContext::server(tls));
+  CAHN_TRY(const auto context, open_to_all(parts.tls));
   net::Router router;
   masa->add_routes(router);
   net::Runtime runtime;
   Servers servers;
-  CAHN_TRY(auto server,
-           net::HttpServer::start(runtime.executor(),
-                                  {.name = "masa", .address = settings.listen, .port = settings.port, .tls = context},
-                                  std::move(router)));
-  servers.http.push_back(std::move(server));
+  CAHN_CHECK(serve(runtime, servers, context, "masa", settings.listen, settings.port, std::move(router)));
   CAHN_TRY(auto health,
            net::start_health_server(runtime.executor(), settings.health_port, [] { return std::string(); }));
   servers.http.push_back(std::move(health));

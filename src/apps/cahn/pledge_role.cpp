@@ -8,13 +8,13 @@
 #include <thread>
 
 #include "apps/cahn/commands.h"
-#include "apps/cahn/progress_log.h"
+#include "apps/common/progress_log.h"
 #include "apps/cahn/role_support.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "bearer/dot1x/supplicant.h"
 #include "brski/pledge.h"
-#include "discovery/candidates.h"
+#include "discovery/finder.h"
 #include "factory/device.h"
 
 namespace cahn::apps {
@@ -26,7 +26,12 @@ void ask_to_stop(int) { asked_to_stop = true; }
 
 struct PledgeSettings {
   explicit PledgeSettings(CLI::App& command) : role(command, "pledge", "device-state") {
-    role.add("registrar", registrars, "host:port of a registrar, instead of finding one by mDNS; may be repeated");
+    role.add("registrar", registrars,
+             "host:port of a registrar or join proxy, instead of finding one; may be repeated");
+    role.add("grasp", grasp, "Listen for join proxies that announce themselves by GRASP");
+    role.add("mdns", mdns, "Look for join proxies and registrars by mDNS");
+    role.add("dns", dns, "Look for a registrar by unicast DNS when that has not helped");
+    role.add("dns-domain", dns_domain, "Domain to look in (default: the search domain of this host)");
     role.add("interface", interface, "Wired interface to join by EAP-TLS; without it the device only onboards");
     role.add("radius-name", radius_name, "DNS name of the RADIUS server (default: radius.<network>)");
     role.add("clock", has_clock, "The device can trust its clock (RFC 8995 2.6.1)");
@@ -37,8 +42,8 @@ struct PledgeSettings {
 
   RoleSettings role;
   std::vector<std::string> registrars;
-  std::string interface, radius_name, run_directory;
-  bool has_clock = false;
+  std::string interface, radius_name, run_directory, dns_domain;
+  bool has_clock = false, grasp = true, mdns = true, dns = true;
   std::uint32_t patience = 0;
   bool once = false;
 };
@@ -72,34 +77,67 @@ net::awaitable<Credential> onboard_with(brski::Pledge* pledge, net::Endpoint reg
 
 net::awaitable<Credential> renew(brski::Pledge* pledge) { co_return co_await pledge->renew(); }
 
-// What is offered now: the configured registrars, else what mDNS finds (L746-759).
-Result<void> look_around(const PledgeSettings& settings, discovery::Candidates& candidates) {
-  int strength = static_cast<int>(settings.registrars.size());
-  for (const std::string& text : settings.registrars) {
-    CAHN_TRY(const auto endpoint, net::parse_endpoint(text, 8443));
-    discovery::Service service;
-    service.instance = text;
-    service.address = endpoint.host;
-    service.port = endpoint.port;
-    candidates.offer({std::move(service), strength--});
+// Where a way in may be: what was configured, else all that is found (L746-759, RFC 8995 4.1 and appendix B).
+class Surroundings {
+ public:
+  explicit Surroundings(const PledgeSettings& settings) : candidates_(system_clock()) {
+    if (!settings.registrars.empty()) return;
+    discovery::FinderOptions options;
+    options.grasp = settings.grasp;
+    options.mdns = settings.mdns;
+    options.mdns_types = {std::string(discovery::proxy_service), std::string(discovery::registrar_service)};
+    options.dns = settings.dns;
+    options.dns_domain = settings.dns_domain;
+    if (!settings.interface.empty()) options.interfaces = {settings.interface};
+    finder_ = discovery::Finder::start(std::move(options));
   }
-  if (!settings.registrars.empty()) return {};
-  const auto started = std::chrono::steady_clock::now();
-  // Two answers: a registrar has an IPv4 and an IPv6 address, and the network may pass only one of them.
-  const auto found = discovery::browse(discovery::registrar_service, std::chrono::seconds(2), 2);
-  if (!found) {
-    log::info("NO_REGISTRAR_FOUND", "no registrar is announced here: " + found.error().message);
+
+  Result<void> offer_configured(const std::vector<std::string>& registrars) {
+    int strength = static_cast<int>(registrars.size());
+    for (const std::string& text : registrars) {
+      CAHN_TRY(const auto endpoint, net::parse_endpoint(text, 8443));
+      discovery::Service service;
+      service.instance = text;
+      service.address = endpoint.host;
+      service.port = endpoint.port;
+      candidates_.offer({.service = std::move(service), .strength = strength--});
+    }
     return {};
   }
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started);
-  for (const discovery::Service& service : *found) {
-    log::info("ROAD_STEP", "found " + service.instance + " at " + service.address + " by mDNS",
-              {{"stage", "B"}, {"serial", ""}, {"signer", ""}, {"us", std::to_string(took.count())}});
-    // IPv4 first, only because its addresses are shorter to read in logs; both lead to the same registrar.
-    candidates.offer({service, service.address.find(':') == std::string::npos ? 1 : 0});
+
+  // Waits for something to try, at most so long.
+  void look(std::chrono::milliseconds at_most) {
+    if (!finder_) return;
+    if (take(finder_->wait(at_most))) {
+      // A registrar has an IPv4 and an IPv6 address and is announced in several ways, and the network may pass only
+      // one of them: a moment for the others.
+      take(finder_->wait(others_come_within));
+    }
   }
-  return {};
-}
+
+  discovery::Candidates& candidates() { return candidates_; }
+
+ private:
+  static constexpr std::chrono::milliseconds others_come_within{250};
+
+  bool take(const discovery::Finder::News& news) {
+    for (const std::string& interface : news.links_up) candidates_.link_changed(interface);
+    for (const discovery::Candidate& found : finder_->found())
+      if (candidates_.offer(found)) tell(found);
+    return news.places;
+  }
+
+  void tell(const discovery::Candidate& found) const {
+    const auto took = std::chrono::steady_clock::now() - started_;
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+    log::info("ROAD_STEP", "found " + found.service.instance + " at " + found.service.address + " by " + found.found_by,
+              {{"stage", "B"}, {"serial", ""}, {"signer", ""}, {"us", std::to_string(us)}});
+  }
+
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  discovery::Candidates candidates_;
+  std::unique_ptr<discovery::Finder> finder_;
+};
 
 void wait_a_little(std::chrono::milliseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
@@ -107,27 +145,40 @@ void wait_a_little(std::chrono::milliseconds time) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
+// Every candidate that may be tried now, once. True when one of them led to a credential.
+bool try_all(net::Runtime& runtime, brski::Pledge* pledge, discovery::Candidates& candidates, Error& last) {
+  while (const auto candidate = candidates.next()) {
+    const net::Endpoint registrar{candidate->service.address, candidate->service.port};
+    const auto credential =
+        net::run_blocking<Credential>(runtime, [pledge, registrar] { return onboard_with(pledge, registrar); });
+    if (credential) return true;
+    last = credential.error();
+    log::warning("ONBOARDING_FAILED", last.message,
+                 {{"registrar", registrar.authority()}, {"code", std::string(last.code.name())}});
+    candidates.failed(*candidate);
+    if (asked_to_stop) return false;
+  }
+  return false;
+}
+
 Result<void> onboard(net::Runtime& runtime, const PledgeSettings& settings, Device& device) {
-  discovery::Candidates candidates(system_clock());
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(settings.patience);
+  if (device.pledge->credential()) return {};
+  Surroundings surroundings(settings);
+  CAHN_CHECK(surroundings.offer_configured(settings.registrars));
+  const auto started = std::chrono::steady_clock::now();
+  const auto give_up = started + std::chrono::seconds(settings.patience);
   Error last{brski::BrskiError::no_registrar, "no registrar was found"};
-  while (!asked_to_stop && !device.pledge->credential()) {
-    CAHN_CHECK(look_around(settings, candidates));
-    while (const auto candidate = candidates.next()) {
-      brski::Pledge* pledge = device.pledge.get();
-      const net::Endpoint registrar{candidate->service.address, candidate->service.port};
-      const auto credential =
-          net::run_blocking<Credential>(runtime, [pledge, registrar] { return onboard_with(pledge, registrar); });
-      if (credential) return {};
-      last = credential.error();
-      log::warning("ONBOARDING_FAILED", last.message,
-                   {{"registrar", registrar.authority()}, {"code", std::string(last.code.name())}});
-      candidates.failed(*candidate);
-      if (asked_to_stop) break;
-    }
-    if (settings.once || (settings.patience > 0 && std::chrono::steady_clock::now() >= give_up))
-      return std::unexpected(last);
-    wait_a_little(std::chrono::milliseconds(1000));
+  bool told = false;
+  while (!asked_to_stop) {
+    surroundings.look(std::chrono::milliseconds(500));
+    const bool nobody = !surroundings.candidates().next_try_at();
+    if (try_all(runtime, device.pledge.get(), surroundings.candidates(), last)) return {};
+    const auto now = std::chrono::steady_clock::now();
+    const bool looked = !nobody || now - started >= std::chrono::seconds(2);
+    if (nobody && looked && !std::exchange(told, true))
+      log::info("NO_REGISTRAR_FOUND", "no registrar is announced here");
+    if ((settings.once && looked) || (settings.patience > 0 && now >= give_up)) return std::unexpected(last);
+    if (!settings.registrars.empty()) wait_a_little(std::chrono::milliseconds(1000));
   }
   return {};
 }

@@ -1,10 +1,12 @@
 // `cahn registrar`: registrar, domain CA, EST, claim node and command server of one domain, wired together.
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <memory>
 
 #include "apps/cahn/commands.h"
+#include "apps/cahn/registrar_makers.h"
 #include "apps/cahn/registrar_parts.h"
 #include "apps/cahn/registrar_settings.h"
 #include "apps/cahn/role_support.h"
@@ -17,6 +19,7 @@
 #include "cascade/claim_service.h"
 #include "credential/did.h"
 #include "discovery/dns_sd.h"
+#include "discovery/grasp_link.h"
 #include "net/health.h"
 #include "pki/est_server.h"
 #include "pki/service.h"
@@ -72,16 +75,21 @@ Result<void> sign_server_certificate(RegistrarSettings& settings, const ServerCe
   return write_certificates(request.out, chain);
 }
 
-Result<std::vector<brski::Manufacturer>> read_manufacturers(const std::vector<std::string>& files) {
-  std::vector<brski::Manufacturer> all;
-  for (const std::string& file : files) {
-    CAHN_TRY(auto anchors, read_certificates(std::filesystem::path(file)));
-    brski::Manufacturer manufacturer;
-    manufacturer.name = anchors.front().common_name().value_or(file);
-    manufacturer.idevid_anchors = crypto::TrustStore(std::move(anchors));
-    all.push_back(std::move(manufacturer));
+// Looks after devices that say nothing, until it is told to stop.
+struct Watch {
+  std::atomic<bool> stopping = false, done = true;
+};
+
+net::awaitable<void> watch_silent_devices(Watch* watch, brski::Registrar* registrar) {
+  constexpr std::chrono::milliseconds step{100};
+  constexpr std::chrono::seconds period{30};
+  for (std::chrono::milliseconds waited{0}; !watch->stopping; waited += step) {
+    co_await net::sleep_for(step);
+    if (waited < period) continue;
+    waited = {};
+    co_await registrar->look_after_silent_devices();
   }
-  return all;
+  watch->done = true;
 }
 
 // Everything a running registrar consists of, in the order it is built; it goes the other way round.
@@ -96,6 +104,8 @@ struct RunningRegistrar {
   std::unique_ptr<assurance::DecisionLoop> loop;
   std::unique_ptr<assurance::CommandServer> commands;
   std::unique_ptr<discovery::Announcement> announcement;
+  Watch watch;
+  std::vector<std::unique_ptr<discovery::grasp::FloodAnnouncement>> floods;
   Servers servers;
 };
 
@@ -119,10 +129,11 @@ Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& sett
   options.domain_ca = ca->ca_certificates();
   CAHN_TRY(options.manufacturers, read_manufacturers(settings.manufacturers));
   CAHN_TRY(options.masa_tls_anchors, read_anchors(settings.masa_anchors));
+  CAHN_CHECK(read_policies(settings, options));
   options.network = settings.network;
   options.name_of_key = [](const crypto::PublicKey& key) { return credential::did_key(key); };
   options.revocation = [ca](std::string_view serial) { return ca->revocation(serial); };
-  options.telemetry = running.parts->store.get();
+  options.store = running.parts->store.get();
   CAHN_TRY(running.registrar, brski::Registrar::create(running.runtime.executor(), std::move(options),
                                                        *running.admission, *running.registry));
   return {};
@@ -154,27 +165,23 @@ Result<void> open_assurance(RunningRegistrar& running, const RegistrarSettings& 
 }
 
 Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& settings) {
-  crypto::TlsServerOptions tls;
-  tls.identity = running.parts->tls;
-  tls.check = crypto::PeerCheck::provisional;  // decision 63: refused by HTTP, with a reason
-  CAHN_TRY(auto context, crypto::TlsContext::server(tls));
+  CAHN_TRY(const auto context, open_to_all(running.parts->tls));
   const net::Executor executor = running.runtime.executor();
-  const auto serve = [&](const char* name, std::uint16_t port, net::Router router) -> Result<void> {
-    net::ServerOptions options{.name = name, .address = settings.listen, .port = port, .tls = context};
-    CAHN_TRY(auto server, net::HttpServer::start(executor, std::move(options), std::move(router)));
-    running.servers.http.push_back(std::move(server));
-    return {};
+  const auto serve_here = [&](const char* name, std::uint16_t port, net::Router router) {
+    return serve(running.runtime, running.servers, context, name, settings.listen, port, std::move(router));
   };
   net::Router brski_router;
   running.registrar->add_routes(brski_router);
   pki::add_est_routes(brski_router, *running.parts->ca, *running.registrar);
   pki::add_crl_route(brski_router, *running.parts->ca);
-  CAHN_CHECK(serve("registrar", settings.port, std::move(brski_router)));
+  CAHN_CHECK(serve_here("registrar", settings.port, std::move(brski_router)));
   net::Router claims_router;
   cascade::add_claim_routes(claims_router, *running.node);
-  CAHN_CHECK(serve("claims", settings.node.node_port, std::move(claims_router)));
+  CAHN_CHECK(serve_here("claims", settings.node.node_port, std::move(claims_router)));
   net::Router operator_router;
   pki::add_device_routes(operator_router, *running.registry, *running.parts->ca);
+  CAHN_TRY(std::string token, operator_token(running.parts->state / "operator.token"));
+  running.registrar->add_operator_routes(operator_router, std::move(token));
   CAHN_TRY(auto health, net::start_health_server(
                             executor, settings.health_port, [] { return std::string(); }, std::move(operator_router)));
   running.servers.http.push_back(std::move(health));
@@ -193,10 +200,40 @@ void announce(RunningRegistrar& running, const RegistrarSettings& settings) {
   }
 }
 
+// RFC 8995 4.3: to proxies; 4.1.1: a registrar may tell pledges on its own links of itself as a proxy would.
+void announce_by_grasp(RunningRegistrar& running, const RegistrarSettings& settings) {
+  namespace grasp = discovery::grasp;
+  if (settings.grasp_period < 60)
+    log::warning("GRASP_PERIOD_SHORT", "RFC 8995 4.3: announcements should not be less than 60 seconds apart");
+  const auto flood = [&](std::string_view objective) {
+    auto announcement = grasp::FloodAnnouncement::start({.objective = std::string(objective),
+                                                         .tcp_port = settings.port,
+                                                         .interfaces = settings.grasp_interfaces,
+                                                         .period = std::chrono::seconds(settings.grasp_period)});
+    if (announcement)
+      running.floods.push_back(std::move(*announcement));
+    else
+      log::warning("REGISTRAR_NOT_FLOODED", "no GRASP announcement: " + announcement.error().message);
+  };
+  if (settings.grasp) flood(grasp::registrar_objective);
+  if (settings.grasp_to_pledges) flood(grasp::proxy_objective);
+}
+
 net::awaitable<void> stop_parts(RunningRegistrar* running) {
   running->announcement.reset();
+  running->floods.clear();
+  running->watch.stopping = true;
+  while (!running->watch.done) co_await net::sleep_for(std::chrono::milliseconds(5));
   co_await running->commands->stop();
   co_await running->loop->stop();
+}
+
+// After SIGHUP: the configuration file, and the files it names.
+Result<void> reload_makers(RegistrarSettings& settings, brski::Registrar& registrar) {
+  CAHN_CHECK(settings.role.load());
+  CAHN_TRY(auto manufacturers, read_manufacturers(settings.manufacturers));
+  CAHN_TRY(auto masa_anchors, read_anchors(settings.masa_anchors));
+  return registrar.set_manufacturers(std::move(manufacturers), std::move(masa_anchors));
 }
 
 Result<void> run_registrar(RegistrarSettings& settings) {
@@ -207,6 +244,10 @@ Result<void> run_registrar(RegistrarSettings& settings) {
   CAHN_CHECK(settings.role.require("binding-key", settings.node.binding_keys));
   CAHN_CHECK(settings.role.require("ownership", settings.ownership));
   CAHN_CHECK(settings.role.require("command-ownership", settings.command_ownership));
+  brski::RegistrarOptions unused;
+  CAHN_CHECK(read_policies(settings, unused));
+  CAHN_CHECK(read_manufacturers(settings.manufacturers));
+  if (settings.grasp_period == 0) return fail(SettingsError::bad_value, "`grasp-period` must not be 0");
   if (settings.role.check_only()) return {};
 
   RunningRegistrar running;
@@ -217,12 +258,15 @@ Result<void> run_registrar(RegistrarSettings& settings) {
   CAHN_CHECK(open_assurance(running, settings));
   CAHN_CHECK(open_servers(running, settings));
   announce(running, settings);
+  announce_by_grasp(running, settings);
   RunningRegistrar* all = &running;
   running.servers.stop_others = [all] { return stop_parts(all); };
+  running.watch.done = false;
+  net::spawn_on_strand(
+      running.runtime.executor(), [all] { return watch_silent_devices(&all->watch, all->registrar.get()); },
+      "watch of silent devices");
   const auto reload = [all, &settings] {
-    auto manufacturers = read_manufacturers(settings.manufacturers);
-    const auto set = manufacturers ? all->registrar->set_manufacturers(std::move(*manufacturers))
-                                   : Result<void>(std::unexpected(manufacturers.error()));
+    const auto set = reload_makers(settings, *all->registrar);
     if (set)
       log::info("REGISTRAR_RELOADED", "the list of makers was read again");
     else

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "apps/common/nearest_word.h"
 #include "base/result.h"
 
 namespace CLI {
@@ -63,8 +64,5 @@ class RoleSettings {
   bool check_ = false, json_ = false;
   std::map<std::string, Entry> entries_;
 };
-
-// The known word with the smallest edit distance to `word`; empty when none is near.
-std::string nearest_word(std::string_view word, const std::vector<std::string>& known);
 
 }  // namespace cahn::apps

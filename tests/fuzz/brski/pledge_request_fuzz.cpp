@@ -23,7 +23,10 @@ std::vector<brski::Manufacturer> makers() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::vector<brski::Manufacturer> known = makers();
   static const Time now = *parse_rfc3339("2026-12-01T00:00:00Z");
-  const auto request = brski::read_pledge_request({data, size});
+  // What the strict reader takes, the one for peers in the field takes too.
+  const auto strict = brski::read_pledge_request({data, size});
+  const auto request = brski::read_pledge_request({data, size}, brski::Compat::field);
+  if (strict && !request) std::abort();
   if (!request) {
     const int status = brski::http_status(request.error().code);
     if (status != 403 && status != 406) std::abort();

@@ -1,8 +1,10 @@
-// A signed message that verifies carries content that is in the octets, and the certificate of its signer.
+// A signed message that verifies carries content that is in the octets once they are DER, and the certificate of its
+// signer.
 
 #include <algorithm>
 #include <cstdlib>
 
+#include "crypto/ber.h"
 #include "crypto/cms.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -10,7 +12,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ByteView input(data, size);
   if (const auto message = crypto::SignedMessage::verify(input)) {
     const Bytes& content = message->content();
-    if (std::search(input.begin(), input.end(), content.begin(), content.end()) == input.end() && !content.empty()) {
+    const auto normalised = crypto::Normalised::from_ber(input);
+    if (!normalised) std::abort();
+    const Bytes& der = normalised->der();
+    if (std::search(der.begin(), der.end(), content.begin(), content.end()) == der.end() && !content.empty()) {
       std::abort();
     }
     const auto& certificates = message->certificates();

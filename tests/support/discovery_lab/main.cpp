@@ -2,11 +2,16 @@
 //
 //   discovery_lab announce INSTANCE PORT [TXT…]      announces until its stdin closes
 //   discovery_lab browse MILLISECONDS ENOUGH         prints one line for each: instance host address port txt,txt
+//   discovery_lab grasp-write proxy|registrar ADDRESS PORT SESSION   prints the flood in hexadecimal
+//   discovery_lab grasp-read dull|trusted SOURCE OBJECTIVE HEX       prints one line for each place: address port ms
+
+#include <arpa/inet.h>
 
 #include <cstdlib>
 #include <iostream>
 
 #include "discovery/dns_sd.h"
+#include "discovery/grasp_rules.h"
 
 namespace cahn::discovery {
 namespace {
@@ -39,6 +44,36 @@ int look(const std::vector<std::string>& arguments) {
   return 0;
 }
 
+grasp::Ipv6 ipv6(const std::string& text) {
+  grasp::Ipv6 address{};
+  if (::inet_pton(AF_INET6, text.c_str(), address.data()) != 1) std::exit(2);
+  return address;
+}
+
+int write_grasp(const std::vector<std::string>& arguments) {
+  const grasp::Ipv6 address = ipv6(arguments[1]);
+  const auto port = static_cast<std::uint16_t>(std::atoi(arguments[2].c_str()));
+  const grasp::Flood flood{
+      .session_id = static_cast<std::uint32_t>(std::strtoul(arguments[3].c_str(), nullptr, 10)),
+      .initiator = to_string(ByteView(address)),
+      .ttl_ms = 180000,
+      .objectives = {arguments[0] == "proxy" ? grasp::proxy_announcement(address, port)
+                                             : grasp::registrar_announcement(address, port)}};
+  std::cout << hex(grasp::write_flood(flood)) << std::endl;
+  return 0;
+}
+
+int read_grasp(const std::vector<std::string>& arguments) {
+  const auto octets = hex_decode(arguments[3]);
+  if (!octets) return refuse(octets.error());
+  const auto flood = grasp::read_flood(*octets);
+  if (!flood) return refuse(flood.error());
+  const auto instance = arguments[0] == "dull" ? grasp::Instance::dull : grasp::Instance::trusted;
+  for (const auto& place : grasp::places_in(*flood, {ipv6(arguments[1]), "eth0"}, instance, arguments[2]))
+    std::cout << place.service.address << " " << place.service.port << " " << place.lifetime.count() << std::endl;
+  return 0;
+}
+
 }  // namespace
 }  // namespace cahn::discovery
 
@@ -48,6 +83,10 @@ int main(int count, char** values) {
     return cahn::discovery::announce({arguments.begin() + 1, arguments.end()});
   if (arguments.size() == 3 && arguments[0] == "browse")
     return cahn::discovery::look({arguments.begin() + 1, arguments.end()});
+  if (arguments.size() == 5 && arguments[0] == "grasp-write")
+    return cahn::discovery::write_grasp({arguments.begin() + 1, arguments.end()});
+  if (arguments.size() == 5 && arguments[0] == "grasp-read")
+    return cahn::discovery::read_grasp({arguments.begin() + 1, arguments.end()});
   std::cerr << "see the head of main.cpp\n";
   return 2;
 }

@@ -138,7 +138,7 @@ Road::Road(RoadOptions options) : web_ca_(make_ca("Web CA")), maker_(Maker::make
 }
 
 Road::~Road() {
-  registrar_site_.reset();
+  stop_registrar();
   masa_site_.reset();
   runtime_.stop();
 }
@@ -167,7 +167,7 @@ void Road::start_registrar(const RoadOptions& options) {
   registry_ = need(pki::DeviceRegistry::open(*registrar_store_));
   registrar_identity_ = make_registrar_identity();
 
-  brski::RegistrarOptions registrar;
+  brski::RegistrarOptions& registrar = registrar_options_;
   registrar.identity = *registrar_identity_;
   registrar.domain_ca = {domain_ca_->certificate()};
   registrar.manufacturers = {manufacturer(maker_)};
@@ -176,12 +176,34 @@ void Road::start_registrar(const RoadOptions& options) {
   registrar.name_of_key = name_of_key;
   registrar.revocation = [this](std::string_view serial) { return domain_ca_->revocation(serial); };
   registrar.on_progress = options.on_progress;
-  registrar.telemetry = registrar_store_.get();
-  registrar_ = need(brski::Registrar::create(runtime_.executor(), std::move(registrar), registrar_policy_, *registry_));
+  registrar.store = registrar_store_.get();
+  registrar_clock_ = options.registrar_clock ? options.registrar_clock : &system_clock();
+  open_registrar();
+}
+
+void Road::open_registrar() {
+  registrar_ = need(brski::Registrar::create(runtime_.executor(), registrar_options_, registrar_policy_, *registry_,
+                                             *registrar_clock_));
   net::Router router;
   registrar_->add_routes(router);
   pki::add_est_routes(router, *domain_ca_, *registrar_);
   registrar_site_ = std::make_unique<Site>(runtime_, *registrar_identity_, std::move(router), "registrar");
+  net::Router orders;
+  registrar_->add_operator_routes(orders, operator_token);
+  operator_site_ = need(
+      net::HttpServer::start(runtime_.executor(), {.name = "operator", .address = "127.0.0.1"}, std::move(orders)));
+}
+
+void Road::stop_registrar() {
+  net::run_blocking<void>(runtime_, [this]() { return operator_site_->stop(std::chrono::milliseconds(500)); });
+  operator_site_.reset();
+  registrar_site_.reset();
+  registrar_.reset();
+}
+
+void Road::restart_registrar() {
+  stop_registrar();
+  open_registrar();
 }
 
 crypto::TlsIdentity Road::web_identity() const {

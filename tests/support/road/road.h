@@ -108,6 +108,7 @@ struct RoadOptions {
   unsigned threads = 2;
   brski::PinPolicy pin = brski::PinPolicy::farthest;
   std::function<void(const brski::Progress&)> on_progress;
+  const Clock* registrar_clock = nullptr;  // else the system's
 };
 
 class Road {
@@ -123,10 +124,17 @@ class Road {
   brski::Registrar& registrar() { return *registrar_; }
   brski::Masa& masa() { return *masa_; }
   store::Store& masa_store() { return *masa_store_; }
+  store::Store& registrar_store() { return *registrar_store_; }
   ScriptedAdmission& registrar_policy() { return registrar_policy_; }
   ScriptedAdmission& masa_policy() { return masa_policy_; }
   const crypto::TlsIdentity& registrar_identity() const { return *registrar_identity_; }
   net::Endpoint registrar_endpoint() const { return registrar_site_->endpoint(); }
+  // The operator's port, plain HTTP; orders need `operator_token`.
+  net::Endpoint operator_endpoint() const { return {"127.0.0.1", operator_site_->port()}; }
+  static constexpr const char* operator_token = "a token of the road";
+  // Opens the registrar again, as after a restart: same store, and the options as they are then.
+  void restart_registrar();
+  brski::RegistrarOptions& registrar_options() { return registrar_options_; }
   net::Endpoint masa_endpoint() const { return masa_site_->endpoint(); }
   std::string masa_authority() const { return masa_site_->authority(); }
   std::filesystem::path folder(std::string_view name) const { return folder_ / name; }
@@ -152,6 +160,8 @@ class Road {
  private:
   void start_masa(const RoadOptions&);
   void start_registrar(const RoadOptions&);
+  void open_registrar();
+  void stop_registrar();
 
   TemporaryFolder folder_;
   Party web_ca_;
@@ -164,7 +174,10 @@ class Road {
   std::unique_ptr<pki::DeviceRegistry> registry_;
   std::optional<crypto::TlsIdentity> registrar_identity_;
   std::unique_ptr<brski::Registrar> registrar_;
+  brski::RegistrarOptions registrar_options_;
+  const Clock* registrar_clock_ = nullptr;
   std::unique_ptr<Site> masa_site_, registrar_site_;
+  std::unique_ptr<net::HttpServer> operator_site_;
 };
 
 // Names keys in the registry of a road.

@@ -253,6 +253,7 @@ TEST_F(ARenewal, OfAnExpiredLDevIDIsRefused) {
   options.network = "lab network";
   options.name_of_key = test::name_of_key;
   options.revocation = [](std::string_view) { return std::nullopt; };
+  options.store = &road_.registrar_store();
   const auto registrar = need(Registrar::create(road_.runtime().executor(), std::move(options),
                                                 road_.registrar_policy(), road_.registry(), later));
   const auto csr = need(crypto::Csr::from_der(need(crypto::make_csr(renewal_of(credential), *credential.key))));

@@ -52,6 +52,17 @@ class APledge : public testing::Test {
     EXPECT_TRUE(registrar_.seen("/.well-known/est/simpleenroll").empty());
   }
   void expect_voucher_refused(const ErrorCode& code) { expect_voucher_refused(code, options()); }
+  Result<GrantedVoucher> ask(VoucherQuestion question) {
+    const auto pledge = need(Pledge::open(options()));
+    const net::Endpoint endpoint = registrar_.endpoint();
+    return net::run_blocking<Result<GrantedVoucher>>(runtime_,
+                                                     [&]() { return pledge->request_voucher(endpoint, question); });
+  }
+  voucher::SignedVoucher only_request() const {
+    const auto requests = registrar_.seen(path_request_voucher);
+    EXPECT_EQ(requests.size(), 1u);
+    return need(voucher::open(requests.at(0).request.body, voucher::Root::voucher_request));
+  }
   void answer_with(const test::Change& change) {
     registrar_.answer_vouchers([this, change](const auto& request) {
       auto voucher = registrar_.good_voucher(request);
@@ -72,6 +83,47 @@ TEST_F(APledge, BelievesAVoucherThatIsRight) {  // so that the refusals below fa
   EXPECT_TRUE(only_report(path_voucher_status).status);
   EXPECT_TRUE(only_report(path_enrol_status).status);
   EXPECT_EQ(got->network, "false network");
+}
+
+TEST_F(APledge, GetsAVoucherAndNothingElseWhenAToolAsks) {
+  const auto got = ask({});
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(got->voucher.serial_number, "1");
+  EXPECT_EQ(got->voucher.nonce, only_request().voucher.nonce);
+  EXPECT_TRUE(voucher::open(got->cms, voucher::Root::voucher));
+  EXPECT_TRUE(only_report(path_voucher_status).status);
+  EXPECT_TRUE(registrar_.seen("/.well-known/est/simpleenroll").empty());
+}
+
+TEST_F(APledge, SaysWhatAToolTellsItToSay) {
+  const Party other = test::make_party(maker_.ca, {{"CN", "another signer"}});
+  VoucherQuestion question;
+  question.serial_number = "another";
+  question.nonce = "c29tZS1ub25jZQ==";
+  question.created_on = need(parse_rfc3339("1973-11-29T21:33:09Z"));
+  question.signer = crypto::TlsIdentity{{other.certificate}, other.key};
+  const auto got = ask(question);
+  ASSERT_FALSE(got) << "the voucher is for another device";
+  EXPECT_EQ(got.error().code, voucher::VoucherError::wrong_serial);
+  const auto request = only_request();
+  EXPECT_EQ(request.signer, other.certificate);
+  EXPECT_EQ(request.voucher.serial_number, "another");
+  EXPECT_EQ(request.voucher.nonce, question.nonce);
+  EXPECT_EQ(request.voucher.created_on, question.created_on);
+}
+
+TEST_F(APledge, AsksNobodyButTheRegistrarAToolNames) {
+  VoucherQuestion question;
+  question.registrar = maker_.masa.certificate;
+  const auto got = ask(question);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, BrskiError::not_the_registrar);
+  question = {};
+  question.registrar_anchors = crypto::TrustStore({maker_.ca.certificate});
+  EXPECT_EQ(ask(question).error().code, BrskiError::not_the_registrar);
+  EXPECT_TRUE(registrar_.seen(path_request_voucher).empty()) << "and tells the others nothing";
+  question.registrar_anchors = crypto::TrustStore({registrar_.domain().certificate});
+  EXPECT_TRUE(ask(question));
 }
 
 TEST_F(APledge, RefusesAVoucherForAnotherSerialNumber) {

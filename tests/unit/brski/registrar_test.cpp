@@ -455,6 +455,7 @@ TEST(ARegistrarsOptions, MustBeUsable) {
     options.network = "lab";
     options.name_of_key = test::name_of_key;
     options.revocation = [](std::string_view) { return std::nullopt; };
+    options.store = &road.registrar_store();
     change(options);
     return Registrar::create(road.runtime().executor(), std::move(options), road.registrar_policy(), road.registry())
         .has_value();
@@ -464,6 +465,7 @@ TEST(ARegistrarsOptions, MustBeUsable) {
   EXPECT_FALSE(create([](auto& o) { o.domain_ca.clear(); }));
   EXPECT_FALSE(create([](auto& o) { o.network.clear(); }));
   EXPECT_FALSE(create([](auto& o) { o.revocation = nullptr; }));
+  EXPECT_FALSE(create([](auto& o) { o.store = nullptr; }));
   EXPECT_FALSE(create([](auto& o) { o.manufacturers = {Manufacturer{}}; }));
   EXPECT_FALSE(create([&](auto& o) {
     o.manufacturers = {road.manufacturer(road.maker())};

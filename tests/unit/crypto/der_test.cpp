@@ -31,6 +31,7 @@ TEST(Der, RefusesLengthsThatAreNotMinimal) {
 }
 
 TEST(Der, RefusesIndefiniteLengths) { EXPECT_FALSE(is_der_hex("30800000")); }
+TEST(Der, RefusesEndOfContentsOctets) { EXPECT_FALSE(is_der_hex("30020000")); }
 TEST(Der, RefusesConstructedStrings) { EXPECT_FALSE(is_der_hex("2403040100")); }
 TEST(Der, RefusesWhatEndsEarlyOrLate) {
   EXPECT_FALSE(is_der_hex(""));

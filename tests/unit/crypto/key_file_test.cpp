@@ -89,11 +89,11 @@ TEST_F(KeyFile, IsMadeOnceAndThenOpened) {
   EXPECT_EQ(first->public_key(), second->public_key());
 }
 
-TEST(TokenKey, IsUnsupportedByName) {
-  for (const char* uri : {"pkcs11:token=reg;object=cakey?pin-value=1234", "tpm2:0x81010010"}) {
+TEST(TokenKey, IsNotOpenedByAUriWithAPinInIt) {
+  for (const char* uri : {"pkcs11:token=reg;object=cakey?pin-value=1234", "tpm2:handle=0x81010010?pin-value=1234"}) {
     const auto opened = open_key(uri);
     ASSERT_FALSE(opened);
-    EXPECT_EQ(opened.error().code, CryptoError::unsupported);
+    EXPECT_EQ(opened.error().code, CryptoError::key_unavailable);
     EXPECT_EQ(opened.error().message.find("1234"), std::string::npos) << "a PIN in a message";
   }
 }

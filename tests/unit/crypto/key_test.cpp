@@ -1,6 +1,7 @@
 #include "crypto/key.h"
 
 #include <gtest/gtest.h>
+#include <openssl/x509.h>
 
 #include "tests/support/pki/pki.h"
 
@@ -44,6 +45,54 @@ TEST_P(EveryKeyType, SurvivesPem) {
   const auto again = must(key_from_pem(must(key_to_pem(*key))));
   EXPECT_EQ(again->public_key(), key->public_key());
   EXPECT_TRUE(key->public_key().verify(as_bytes("m"), must(again->sign(as_bytes("m")))));
+}
+
+// PKCS#8, and SEC 1 or PKCS#1 where there is such a form.
+std::vector<Bytes> encodings(const PrivateKey& key) {
+  const auto take = [](unsigned char* der, int size) {
+    Bytes octets(der, der + size);
+    OPENSSL_free(der);
+    return octets;
+  };
+  unsigned char *pkcs8 = nullptr, *traditional = nullptr;
+  PKCS8_PRIV_KEY_INFO* const info = EVP_PKEY2PKCS8(key.handle());
+  const int pkcs8_size = i2d_PKCS8_PRIV_KEY_INFO(info, &pkcs8);
+  PKCS8_PRIV_KEY_INFO_free(info);
+  std::vector<Bytes> forms{take(pkcs8, pkcs8_size)};
+  const int size = key.public_key().algorithm() == "ed25519" ? 0 : i2d_PrivateKey(key.handle(), &traditional);
+  if (size > 0) forms.push_back(take(traditional, size));
+  return forms;
+}
+
+TEST_P(EveryKeyType, SurvivesDer) {
+  const auto key = must(generate_key(GetParam()));
+  const auto forms = encodings(*key);
+  EXPECT_EQ(forms.size(), GetParam() == KeyType::ed25519 ? 1U : 2U);
+  for (const Bytes& der : forms) {
+    const auto again = must(key_from_der(der));
+    EXPECT_TRUE(key->public_key().verify(as_bytes("m"), must(again->sign(as_bytes("m")))));
+  }
+}
+
+TEST_P(EveryKeyType, IsNotReadFromDerThatIsCutOrHasSomethingBehindIt) {
+  for (const Bytes& der : encodings(*must(generate_key(GetParam())))) {
+    for (std::size_t size = 0; size < der.size(); ++size) EXPECT_FALSE(key_from_der(ByteView(der).first(size)));
+    Bytes longer = der;
+    longer.push_back(0);
+    EXPECT_FALSE(key_from_der(longer));
+  }
+  EXPECT_FALSE(key_from_der(must(generate_key(GetParam()))->public_key().spki()));
+}
+
+TEST(P256Key, IsNotReadFromDerBesideThePublicKeyOfAnother) {
+  const auto key = must(generate_key(KeyType::p256)), other = must(generate_key(KeyType::p256));
+  // SEC 1 ends with the public point.
+  Bytes der = encodings(*key).back();
+  const Bytes& point = other->public_key().spki();
+  std::copy(point.end() - 64, point.end(), der.end() - 64);
+  const auto read = key_from_der(der);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, CryptoError::malformed);
 }
 
 TEST_P(EveryKeyType, RefusesASubjectPublicKeyInfoWithSomethingBehindIt) {

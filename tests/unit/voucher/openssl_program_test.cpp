@@ -69,17 +69,18 @@ TEST_F(TheOpensslProgram, RefusesOurVoucherWithOneOctetChanged) {
 TEST_F(TheOpensslProgram, SignsVouchersThatAPledgeAccepts) {
   put("voucher.json", to_json(voucher_, Root::voucher));
   for (const std::string type : {"1.2.840.113549.1.9.16.1.40", "1.2.840.113549.1.7.1"}) {
-    for (const char* name_of_signer : {"", " -keyid"}) {
+    // Streamed messages are BER: indefinite lengths, and the content in pieces.
+    for (const char* option : {"", " -keyid", " -stream"}) {
       ASSERT_EQ(
           openssl("cms -sign -in voucher.json -signer masa.pem -inkey key.pem -certfile ca.pem -outform DER -nodetach "
                   "-binary -econtent_type " +
-                  type + name_of_signer + " -out voucher.cms"),
+                  type + option + " -out voucher.cms"),
           0)
           << output();
       PledgeExpectation expected = pki_.expectation("42", "bm9uY2U=");
       expected.now = system_clock().now() + std::chrono::seconds(1);  // the program writes the real signing time
       const auto read = read_as_pledge(must(read_file(folder_ / "voucher.cms")), expected);
-      ASSERT_TRUE(read) << type << name_of_signer << ": " << read.error().message;
+      ASSERT_TRUE(read) << type << option << ": " << read.error().message;
       EXPECT_EQ(read->pinned_domain_cert, pki_.domain().certificate);
     }
   }

@@ -53,6 +53,22 @@ TEST_F(PledgeReadingAVoucher, RefusesEveryOneIfItHasNoSerialNumberItself) {
   expect_refused(VoucherError::wrong_serial);
 }
 
+TEST_F(PledgeReadingAVoucher, FindsItsWayOverIntermediatesThatItWasGiven) {
+  const auto ca = Pki::issue({.subject = {{"CN", "MASA issuing CA"}}, .ca = true}, &pki_.masa_ca());
+  auto masa = Pki::issue({.subject = {{"CN", "MASA"}}}, &ca);
+  masa.chain = {masa.certificate};  // the message carries nothing but the signer
+  expect_refused(signed_by(masa), VoucherError::signer_not_trusted);
+  expected_.intermediates = {ca.certificate};
+  expect_accepted(signed_by(masa));
+}
+
+TEST_F(PledgeReadingAVoucher, TrustsNoIntermediateForItself) {
+  const auto ca = Pki::issue({.subject = {{"CN", "Nobody's CA"}}, .ca = true});
+  const auto masa = Pki::issue({.subject = {{"CN", "MASA"}}}, &ca);
+  expected_.intermediates = {ca.certificate};
+  expect_refused(signed_by(masa), VoucherError::signer_not_trusted);
+}
+
 TEST_F(PledgeReadingAVoucher, RefusesTheAnswerToAnotherRequest) {
   voucher_.nonce = "AAAAAAAAAAAAAAAAAAAAAA==";
   expect_refused(VoucherError::wrong_nonce);

@@ -45,7 +45,7 @@ TEST_F(Signing, GivesAVoucherThatOpens) {
 TEST_F(Signing, NamesTheContentAVoucherUnlessAskedForPlainData) {
   EXPECT_EQ(must(crypto::SignedMessage::verify(must(sign_it()))).content_type(), crypto::oid_anima_json_voucher);
   const Bytes plain =
-      must(sign(voucher_, Root::voucher, pki().masa().certificate, *pki().masa().key, {}, ContentType::id_data));
+      must(sign(voucher_, Root::voucher, pki().masa().certificate, *pki().masa().key, {}, Format::cms_id_data));
   EXPECT_EQ(must(crypto::SignedMessage::verify(plain)).content_type(), crypto::oid_id_data);
   EXPECT_TRUE(open(plain, Root::voucher));
 }

@@ -168,6 +168,36 @@ TEST(VoucherJson, IsRefusedWithAMemberOfTheWrongKind) {
       VoucherError::bad_member);
 }
 
+// Whoever gets our refusal must find the fault in what he sent.
+TEST(VoucherJson, IsRefusedWithTheNameOfTheMemberAndWhatWasFound) {
+  const std::pair<std::string, std::string> cases[] = {
+      {with(R"("nonce":5)"), "ietf-voucher:voucher/nonce: expected a string, found a number"},
+      {with(R"("nonce":null)"), "ietf-voucher:voucher/nonce: expected a string, found null"},
+      {with(R"("nonce":"")"), "ietf-voucher:voucher/nonce: expected 1 to 256 octets, found 0"},
+      {with(R"("nonce":"a\u0007")"), "ietf-voucher:voucher/nonce: expected text, found control characters: \"a?\""},
+      {with(R"("expires-on":["x"])"), "ietf-voucher:voucher/expires-on: expected a string, found an array"},
+      {with(R"("expires-on":"2026-03-02 12:00")"),
+       "ietf-voucher:voucher/expires-on: expected a date such as 2026-03-01T12:00:00Z, found \"2026-03-02 12:00\""},
+      {with(R"("idevid-issuer":"-_-_")"), "ietf-voucher:voucher/idevid-issuer: expected base64, found \"-_-_\""},
+      {with(R"("domain-cert-revocation-checks":"true")"),
+       "ietf-voucher:voucher/domain-cert-revocation-checks: expected true or false, found \"true\""},
+      {with("\"idevid-issuer\":\"" + std::string(50, '!') + "\""),
+       "ietf-voucher:voucher/idevid-issuer: expected base64, found \"" + std::string(40, '!') + "…\""},
+      {with(R"("nonce":"a","nonce":"b")"), "JSON with two members named \"nonce\""},
+      {R"({"ietf-voucher:voucher":{"created-on":"2026-03-01T12:00:00Z","serial-number":"1","assertion":"sworn"}})",
+       "ietf-voucher:voucher/assertion: expected verified, logged or proximity, found \"sworn\""},
+      {R"({"ietf-voucher:voucher":{"created-on":"2026-03-01T12:00:00Z","assertion":"logged"}})",
+       "ietf-voucher:voucher/serial-number: missing"},
+      {R"({"ietf-voucher:voucher":"x"})", "ietf-voucher:voucher: expected an object, found a string"},
+      {R"({"voucher":{},"b":1})", "expected ietf-voucher:voucher, found \"b\", \"voucher\""},
+      {"{}", "expected ietf-voucher:voucher, found an empty object"},
+      {"[1]", "expected a JSON object, found an array"},
+      {R"({"a":1,})", "not JSON in UTF-8 from octet 8 on"}};
+  for (const auto& [json, message] : cases) {
+    EXPECT_EQ(test::refusal(from_json(json, Root::voucher)).message, message);
+  }
+}
+
 TEST(VoucherJson, IsRefusedWithACertificateThatIsNone) {
   expect_refused(with(R"("pinned-domain-cert":"AAAA")"), VoucherError::bad_certificate);
   expect_refused(with(R"("proximity-registrar-cert":"")"), VoucherError::bad_certificate);
@@ -192,6 +222,48 @@ TEST(VoucherJson, WithOtherBase64IsForTheTolerant) {
   }
   EXPECT_EQ(must(from_json(with(R"("idevid-issuer":"-_-_")"), Root::voucher, Reading::tolerant)).idevid_issuer,
             must(base64_decode("+/+/")));
+}
+
+TEST(VoucherJson, WithValuesInOtherKindsIsForTheTolerant) {
+  const std::string number =
+      R"({"ietf-voucher:voucher":{"created-on":"2026-03-01T12:00:00Z","assertion":"logged","serial-number":4711}})";
+  expect_refused(number, VoucherError::bad_member);
+  EXPECT_EQ(must(from_json(number, Root::voucher, Reading::tolerant)).serial_number, "4711");
+  for (const bool value : {true, false}) {
+    const std::string text =
+        with(value ? R"("domain-cert-revocation-checks":"true")" : R"("domain-cert-revocation-checks":"false")");
+    expect_refused(text, VoucherError::bad_member);
+    EXPECT_EQ(must(from_json(text, Root::voucher, Reading::tolerant)).domain_cert_revocation_checks, value);
+  }
+  const std::string null = with(R"("nonce":"n","expires-on":null,"pinned-domain-cert":null)");
+  expect_refused(null, VoucherError::bad_member);
+  EXPECT_EQ(must(from_json(null, Root::voucher, Reading::tolerant)).expires_on, std::nullopt);
+  // What cannot be meant is refused by both.
+  for (const char* bad : {R"("serial-number":1.5)", R"("serial-number":true)", R"("serial-number":{})"}) {
+    const std::string json = R"({"ietf-voucher:voucher":{"created-on":"2026-03-01T12:00:00Z","assertion":"logged",)" +
+                             std::string(bad) + "}}";
+    expect_refused(json, VoucherError::bad_member, Reading::tolerant);
+  }
+  expect_refused(with(R"("domain-cert-revocation-checks":"yes")"), VoucherError::bad_member, Reading::tolerant);
+  expect_refused(with(R"("domain-cert-revocation-checks":1)"), VoucherError::bad_member, Reading::tolerant);
+  expect_refused(with(R"("nonce":5)"), VoucherError::bad_member, Reading::tolerant);
+}
+
+// RFC 7951 4, 6.3, 6.6 and the order of RFC 8366 5.3 and RFC 8995 3.4.
+TEST(VoucherJson, IsWrittenInTheOrderOfTheYangModule) {
+  const std::string json = to_json(every_member(), Root::voucher_request);
+  std::size_t last = 0;
+  for (const char* name : {"created-on", "expires-on", "assertion", "serial-number", "idevid-issuer",
+                           "pinned-domain-cert", "domain-cert-revocation-checks", "last-renewal-date",
+                           "prior-signed-voucher-request", "proximity-registrar-cert"}) {
+    const std::size_t at = json.find("\"" + std::string(name) + "\":");
+    ASSERT_NE(at, std::string::npos) << name;
+    EXPECT_GT(at, last) << name;
+    last = at;
+  }
+  EXPECT_NE(json.find(R"("created-on":"2026-03-01T12:00:00Z")"), std::string::npos);
+  EXPECT_NE(json.find(R"("domain-cert-revocation-checks":false)"), std::string::npos);
+  EXPECT_NE(json.find(R"("idevid-issuer":"AQID")"), std::string::npos);
 }
 
 TEST(VoucherJson, WithASerialThatIsNoUtf8IsWrittenAllTheSame) {

@@ -1,4 +1,4 @@
-#include "apps/cahn/progress_log.h"
+#include "apps/common/progress_log.h"
 
 #include "base/log.h"
 
