@@ -7,7 +7,8 @@ tests*.tsv    id, state, tests, words; more than one file, so that rooms do not 
                 open     a sentence that says what is missing; the tests cover a part of it and may be none
                 n/a      the reason why the requirement does not concern this product; no tests
 
-Where two files speak of one row, "tested" in one closes "open" in the other, and their tests are listed together.
+Where two files speak of one row, "tested" in one closes "open" in the other, and their tests are listed together. tests.tsv is read
+first: where both say open, the words of the other file stand.
 """
 
 import pathlib
@@ -58,11 +59,11 @@ class Entry:
         self.state, self.tests, self.words = state, tests, words
 
     def merged(self, other):
-        """What two files say of one row; None where they contradict each other."""
+        """What two files say of one row, `other` being the later; None where they contradict each other."""
         if "n/a" in (self.state, other.state):
             return None
         if self.state == other.state == "open":
-            return Entry("open", unique(self.tests + other.tests), f"{self.words} {other.words}".strip())
+            return Entry("open", unique(self.tests + other.tests), other.words)
         words = [e.words for e in (self, other) if e.state == "tested" and e.words]
         return Entry("tested", unique(self.tests + other.tests), " ".join(words))
 
@@ -74,7 +75,7 @@ def unique(items):
 def read_entries(folder=TABLES):
     """{row: Entry} of all files together. Raises Wrong."""
     entries = {}
-    for path in sorted(folder.glob("tests*.tsv")):
+    for path in sorted(folder.glob("tests*.tsv"), key=lambda path: path.stem):
         here = set()
         for number, (row, state, tests, words) in lines_of(path, 4):
             where = f"{path.name}:{number}: {row}"

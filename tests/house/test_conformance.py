@@ -72,7 +72,7 @@ class TablesWithAMistake(unittest.TestCase):
         entry = self.entries(tests=[("B-001", "open", "a", "Half.")], tests_b=[("B-001", "tested", "b; a", "")])["B-001"]
         self.assertEqual(("tested", ["a", "b"], ""), (entry.state, entry.tests, entry.words))
         entry = self.entries(tests=[("B-001", "open", "", "Half.")], tests_b=[("B-001", "open", "b", "More.")])["B-001"]
-        self.assertEqual(("open", ["b"], "Half. More."), (entry.state, entry.tests, entry.words))
+        self.assertEqual(("open", ["b"], "More."), (entry.state, entry.tests, entry.words))
 
 
 if __name__ == "__main__":
