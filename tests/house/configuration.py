@@ -19,7 +19,10 @@ TEXT = rf"(?:{STRING}\s*)+"
 STRUCT = re.compile(r"^struct (\w+) \{$(.*?)^\};$", re.MULTILINE | re.DOTALL)
 ROLE = re.compile(r'role\(\w+, "([\w-]+)", "([\w-]+)"\)')
 ADD = re.compile(rf'\brole\.add\(\s*"([\w-]+)",\s*(\w+),\s*({TEXT})\)')
-MEMBER = re.compile(r"^\s*(std::string|std::uint16_t|std::uint32_t|bool|std::vector<std::string>) ([^;()]+);", re.MULTILINE)
+MEMBER = re.compile(r"^\s*(std::string|std::uint16_t|std::uint32_t|bool|std::vector<std::string>) ((?:[^;(]|\([^;)]*\))+);",
+                    re.MULTILINE)
+# add_to() of a struct that is shared, where it is not written inside of it.
+ADD_TO = re.compile(r"^void (\w+)::add_to\(RoleSettings& role\) \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)
 PARTS = re.compile(r"(\w+)\.add_to\(role\)")
 TAKES = {"std::string": "text", "std::uint16_t": "0 to 65535", "std::uint32_t": "number", "bool": "true, false",
          "std::vector<std::string>": "list"}
@@ -37,7 +40,7 @@ def joined(literals):
 
 
 def split_outside_quotes(text):
-    return [p.strip() for p in re.findall(rf"(?:{STRING}|\{{[^}}]*\}}|[^,])+", text)]
+    return [p.strip() for p in re.findall(rf"(?:{STRING}|\{{[^}}]*\}}|\([^)]*\)|[^,])+", text)]
 
 
 class Key:
@@ -56,13 +59,20 @@ def members_of(body):
 
 
 def shown_default(kind, value):
-    if kind == "std::vector<std::string>" or value in ("", '""'):
+    if value in ("", '""'):
         return "false" if kind == "bool" else ""
+    if kind == "std::vector<std::string>":
+        return ", ".join(v[1:-1] for v in re.findall(STRING, value))
     return value.strip('"').replace("'", "")
 
 
-def structs(text):
-    return {name: body for name, body in STRUCT.findall(text)}
+def structs(texts):
+    """{name: body} of all files; what add_to() adds stands behind the members."""
+    found = {name: body for text in texts for name, body in STRUCT.findall(text)}
+    for text in texts:
+        for name, body in ADD_TO.findall(text):
+            found[name] += body
+    return found
 
 
 def keys_of(body, all_structs):
@@ -80,9 +90,7 @@ def keys_of(body, all_structs):
 def roles():
     """{table name: [Key]} of what RoleSettings reads; "every role" is what RoleSettings itself adds."""
     texts = {path: path.read_text() for path in sorted(SOURCES.glob("*"))}
-    all_structs = {}
-    for text in texts.values():
-        all_structs.update(structs(text))
+    all_structs = structs(texts.values())
     found = {}
     common = texts[SOURCES / "role_settings.cpp"]
     keys = [Key(flag.removeprefix("--"), "flag" if kind == "flag" else "text", "", joined(text)) for _, kind, flag, text, _ in
@@ -97,6 +105,11 @@ def roles():
         if role:
             found[f"cahn {role[1]}"] = keys_of(body, all_structs)
     return found
+
+
+def number_of_keys():
+    """How many role.add() were understood, each once however many roles share it."""
+    return sum(len(ADD.findall(body)) for body in structs([path.read_text() for path in sorted(SOURCES.glob("*"))]).values())
 
 
 def commands():
