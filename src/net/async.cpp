@@ -109,22 +109,24 @@ awaitable<void> stop_at_last(Runtime* runtime, std::chrono::seconds grace) {
   runtime->stop();
 }
 
-awaitable<void> watch_for_stop(Runtime* runtime, std::function<awaitable<void>()> on_stop, std::chrono::seconds grace) {
-  asio::signal_set signals(co_await asio::this_coro::executor, SIGTERM, SIGINT);
-  const auto [failure, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+// Signals that come from the making of the set on wait for the coroutine that asks for them.
+using Signals = std::shared_ptr<asio::signal_set>;
+
+awaitable<void> watch_for_stop(Runtime* runtime, Signals signals, std::function<awaitable<void>()> on_stop,
+                               std::chrono::seconds grace) {
+  const auto [failure, number] = co_await signals->async_wait(asio::as_tuple(asio::use_awaitable));
   if (failure) co_return;
   log::info("NET_STOPPING", "asked to stop", {{"signal", number == SIGINT ? "SIGINT" : "SIGTERM"}});
   spawn_on_strand(runtime->executor(), [runtime, on_stop] { return stop_in_order(runtime, on_stop); }, "stop");
   spawn_on_strand(runtime->executor(), [runtime, grace] { return stop_at_last(runtime, grace); }, "stop at last");
   // A second signal does not wait for anything.
-  co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+  co_await signals->async_wait(asio::as_tuple(asio::use_awaitable));
   runtime->stop();
 }
 
-awaitable<void> watch_for_reload(std::function<void()> on_reload) {
-  asio::signal_set signals(co_await asio::this_coro::executor, SIGHUP);
+awaitable<void> watch_for_reload(Signals signals, std::function<void()> on_reload) {
   for (;;) {
-    const auto [failure, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+    const auto [failure, number] = co_await signals->async_wait(asio::as_tuple(asio::use_awaitable));
     if (failure) co_return;
     on_reload();
   }
@@ -132,12 +134,17 @@ awaitable<void> watch_for_reload(std::function<void()> on_reload) {
 
 }  // namespace
 
-void Runtime::run(std::function<awaitable<void>()> on_stop, std::chrono::seconds grace,
-                  std::function<void()> on_reload) {
+void Runtime::run(std::function<awaitable<void>()> on_stop, std::chrono::seconds grace, std::function<void()> on_reload,
+                  const std::function<void()>& on_ready) {
   // A log line into a closed pipe must not end the process; sockets are written with MSG_NOSIGNAL anyway.
   std::signal(SIGPIPE, SIG_IGN);
-  spawn_on_strand(executor(), [this, on_stop, grace] { return watch_for_stop(this, on_stop, grace); }, "signals");
-  if (on_reload) spawn_on_strand(executor(), [on_reload] { return watch_for_reload(on_reload); }, "reload");
+  const auto stops = std::make_shared<asio::signal_set>(fresh_strand(executor()), SIGTERM, SIGINT);
+  spawn(stops->get_executor(), watch_for_stop(this, stops, std::move(on_stop), grace), "signals");
+  if (on_reload) {
+    const auto reloads = std::make_shared<asio::signal_set>(fresh_strand(executor()), SIGHUP);
+    spawn(reloads->get_executor(), watch_for_reload(reloads, std::move(on_reload)), "reload");
+  }
+  if (on_ready) on_ready();
   impl_->start_threads(impl_->threads_wanted - 1);
   impl_->work_on_context();
   impl_->join();

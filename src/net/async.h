@@ -28,9 +28,10 @@ class Runtime {
   Executor executor();
   boost::asio::io_context& context();
   // Runs until SIGTERM or SIGINT (then calls `on_stop` as a coroutine, at most `grace`, and returns), or until stop().
-  // SIGHUP calls on_reload if there is one. The calling thread is one of the runtime's.
+  // SIGHUP calls on_reload if there is one. on_ready is called once no signal can be missed: who says earlier that it
+  // is ready may be killed by the SIGTERM that answers. The calling thread is one of the runtime's.
   void run(std::function<awaitable<void>()> on_stop, std::chrono::seconds grace = std::chrono::seconds(5),
-           std::function<void()> on_reload = {});
+           std::function<void()> on_reload = {}, const std::function<void()>& on_ready = {});
   // Starts the threads without waiting for signals: tests and benches.
   void start();
   void stop();

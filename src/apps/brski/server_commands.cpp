@@ -164,7 +164,6 @@ Result<void> run_registrar(const Ini& ini, const Invocation& invocation) {
   CAHN_TRY(auto records, Records::open(invocation.state, "registrar"));
   options.store = &records.store();
   CAHN_TRY(const auto registry, pki::DeviceRegistry::open(records.store()));
-  options.store = &records.store();
   net::Runtime runtime;
   CAHN_TRY(const auto registrar, brski::Registrar::create(runtime.executor(), std::move(options), *policy, *registry));
   net::Router router;

@@ -29,9 +29,9 @@ Result<void> serve(net::Runtime& runtime, Servers& servers, const crypto::TlsCon
 }
 
 void run_role(net::Runtime& runtime, Servers& servers, const std::string& ready_text, std::function<void()> on_reload) {
-  log::info("ROLE_READY", ready_text);
   Servers* all = &servers;
-  runtime.run([all] { return stop_all(all); }, std::chrono::seconds(5), std::move(on_reload));
+  runtime.run([all] { return stop_all(all); }, std::chrono::seconds(5), std::move(on_reload),
+              [&ready_text] { log::info("ROLE_READY", ready_text); });
   log::info("ROLE_STOPPED", "stopped");
 }
 

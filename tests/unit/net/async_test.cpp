@@ -43,6 +43,19 @@ TEST(RuntimeTest, RunsUntilASignalAndStopsInOrder) {
   EXPECT_TRUE(stopped_in_order);
 }
 
+TEST(RuntimeTest, HearsTheSignalThatAnswersItsReadiness) {
+  for (const int number : {SIGTERM, SIGINT}) {
+    Runtime runtime(2);
+    std::atomic<bool> stopped_in_order = false;
+    const auto on_stop = [&]() -> awaitable<void> {
+      stopped_in_order = true;
+      co_return;
+    };
+    runtime.run(on_stop, std::chrono::seconds(5), {}, [number] { ::kill(::getpid(), number); });
+    EXPECT_TRUE(stopped_in_order);
+  }
+}
+
 TEST(RuntimeTest, DoesNotWaitForeverForAStop) {
   Runtime runtime(2);
   spawn_on_strand(
