@@ -30,5 +30,10 @@ std::unexpected<Error> signing_failure(const PrivateKey&, std::string_view what)
 // Whether a signature algorithm is ECDSA or RSA with SHA-2 of 256 bits or more, or Ed25519: what security level 2
 // takes.
 bool is_strong_signature(int signature_nid);
+// AlgorithmIdentifier, DER, of the signatures that PrivateKey::sign makes with such a key.
+ByteView signature_algorithm_of(const PublicKey&);
+// Verifies a signature made with the algorithm that `algorithm` (AlgorithmIdentifier, DER) names: one that is strong
+// and of the key's kind. Errors: unsupported, bad_signature.
+Result<void> verify_with_algorithm(const PublicKey&, ByteView algorithm, ByteView message, ByteView signature);
 
 }  // namespace cahn::crypto

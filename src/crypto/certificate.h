@@ -104,7 +104,9 @@ struct CertificateSpec {
   std::vector<std::string> emails;
   std::optional<std::string> masa_url;
   std::optional<std::string> crl_url;
-  std::optional<Bytes> serial;  // else random
+  std::optional<std::string> ocsp_url, ca_issuers_url;  // authorityInfoAccess
+  bool ocsp_no_check = false;                           // id-pkix-ocsp-nocheck (RFC 6960 4.2.2.2.1)
+  std::optional<Bytes> serial;                          // else random
 };
 
 // Signs `spec` with `issuer_key`. Without `issuer` the certificate is self-signed and spec.key must be issuer_key's.

@@ -1,12 +1,12 @@
 #include "crypto/csr.h"
 
+#include <algorithm>
+
 #include "crypto/access.h"
 #include "crypto/asn1.h"
 
 namespace cahn::crypto {
 namespace {
-
-constexpr std::size_t max_request = 64 << 10;
 
 bool push_extension(ExtensionStackPtr& stack, int nid, void* value) {
   STACK_OF(X509_EXTENSION)* raw = stack.release();
@@ -60,6 +60,13 @@ std::optional<std::string> text_of(const X509_ATTRIBUTE* attribute) {
   return text;
 }
 
+const X509_ALGOR* key_algorithm(const X509_REQ& request) {
+  X509_ALGOR* algorithm = nullptr;
+  X509_PUBKEY_get0_param(nullptr, nullptr, nullptr, &algorithm,
+                         X509_REQ_get_X509_PUBKEY(const_cast<X509_REQ*>(&request)));
+  return algorithm;
+}
+
 }  // namespace
 
 Result<Bytes> make_csr(const CsrSpec& spec, const PrivateKey& key) {
@@ -86,7 +93,7 @@ Result<Bytes> make_csr(const CsrSpec& spec, const PrivateKey& key) {
 
 Result<Csr> Csr::from_der(ByteView der) {
   const ErrorScope scope;
-  if (der.size() > max_request) return fail(CryptoError::malformed, "a certificate request of more than 64 KiB");
+  if (der.size() > max_octets) return fail(CryptoError::malformed, "a certificate request of more than 64 KiB");
   const X509RequestPtr request = decode_exactly<d2i_X509_REQ, i2d_X509_REQ, X509RequestPtr>(der);
   if (!request) return openssl_failure(CryptoError::malformed, "not a certificate request in DER");
   EVP_PKEY* const pkey = X509_REQ_get0_pubkey(request.get());
@@ -101,22 +108,22 @@ Result<Csr> Csr::from_der(ByteView der) {
   }
   Csr csr(to_bytes(der), std::move(key));
   CAHN_TRY(csr.subject_, to_name(X509_REQ_get_subject_name(request.get())));
-  CAHN_CHECK(csr.read_extensions(*request));
+  const ExtensionStackPtr extensions(X509_REQ_get_extensions(request.get()));
+  if (extensions) CAHN_CHECK(csr.read_extensions(extensions.get()));
+  csr.note_objects(*request);
   const int at = X509_REQ_get_attr_by_NID(request.get(), NID_pkcs9_challengePassword, -1);
   if (at >= 0) csr.challenge_password_ = text_of(X509_REQ_get_attr(request.get(), at));
   return csr;
 }
 
-Result<void> Csr::read_extensions(const X509_req_st& request) {
-  const ExtensionStackPtr extensions(X509_REQ_get_extensions(const_cast<X509_REQ*>(&request)));
-  if (!extensions) return {};
+Result<void> Csr::read_extensions(const stack_st_X509_EXTENSION* extensions) {
   bool unreadable = false;
   const auto constraints =
-      requested<Handle<BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free>>(extensions.get(), NID_basic_constraints, unreadable);
+      requested<Handle<BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free>>(extensions, NID_basic_constraints, unreadable);
   const auto key_usage =
-      requested<Handle<ASN1_BIT_STRING, ASN1_BIT_STRING_free>>(extensions.get(), NID_key_usage, unreadable);
-  const auto usages = requested<ExtendedKeyUsagePtr>(extensions.get(), NID_ext_key_usage, unreadable);
-  const auto names = requested<GeneralNamesPtr>(extensions.get(), NID_subject_alt_name, unreadable);
+      requested<Handle<ASN1_BIT_STRING, ASN1_BIT_STRING_free>>(extensions, NID_key_usage, unreadable);
+  const auto usages = requested<ExtendedKeyUsagePtr>(extensions, NID_ext_key_usage, unreadable);
+  const auto names = requested<GeneralNamesPtr>(extensions, NID_subject_alt_name, unreadable);
   const auto alternative = read_alternative_names(names.get());
   if (unreadable || !alternative) {
     return fail(CryptoError::malformed, "a certificate request with an unreadable or repeated extension");
@@ -127,9 +134,39 @@ Result<void> Csr::read_extensions(const X509_req_st& request) {
   for (int i = 0; i < sk_ASN1_OBJECT_num(usages.get()); ++i) {
     extended_key_usage_.push_back(dotted(sk_ASN1_OBJECT_value(usages.get(), i)));
   }
+  for (int i = 0; i < sk_X509_EXTENSION_num(extensions); ++i) {
+    objects_.push_back(dotted(X509_EXTENSION_get_object(sk_X509_EXTENSION_value(extensions, i))));
+  }
   dns_names_ = alternative->dns_names;
   uris_ = alternative->uris;
   return {};
+}
+
+void Csr::note_subject(const X509_name_st* subject) {
+  for (int i = 0; i < X509_NAME_entry_count(subject); ++i) {
+    objects_.push_back(dotted(X509_NAME_ENTRY_get_object(X509_NAME_get_entry(subject, i))));
+  }
+}
+
+void Csr::note_objects(const X509_req_st& request) {
+  note_subject(X509_REQ_get_subject_name(&request));
+  for (int i = 0; i < X509_REQ_get_attr_count(&request); ++i) {
+    objects_.push_back(dotted(X509_ATTRIBUTE_get0_object(X509_REQ_get_attr(&request, i))));
+  }
+  const X509_ALGOR* algorithm = nullptr;
+  X509_REQ_get0_signature(&request, nullptr, &algorithm);
+  for (const X509_ALGOR* each : {algorithm, key_algorithm(request)}) {
+    const ASN1_OBJECT* type = nullptr;
+    int parameter_type = 0;
+    const void* parameter = nullptr;
+    X509_ALGOR_get0(&type, &parameter_type, &parameter, each);
+    objects_.push_back(dotted(type));
+    if (parameter_type == V_ASN1_OBJECT) objects_.push_back(dotted(static_cast<const ASN1_OBJECT*>(parameter)));
+  }
+}
+
+bool Csr::mentions(std::string_view oid) const {
+  return std::find(objects_.begin(), objects_.end(), oid) != objects_.end();
 }
 
 std::optional<std::string> Csr::subject_serial_number() const { return find_attribute(subject_, "serialNumber"); }

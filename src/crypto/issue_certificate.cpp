@@ -88,6 +88,31 @@ bool add_crl_url(X509* x509, const std::string& url) {
   return add_extension(x509, NID_crl_distribution_points, points.get(), false);
 }
 
+bool push_access(AUTHORITY_INFO_ACCESS* access, int method, const std::string& url) {
+  auto names = make_alternative_names({}, {url});
+  Handle<ACCESS_DESCRIPTION, ACCESS_DESCRIPTION_free> description(ACCESS_DESCRIPTION_new());
+  if (!names || !description) return false;
+  ASN1_OBJECT_free(description->method);
+  description->method = OBJ_nid2obj(method);
+  GENERAL_NAME_free(description->location);
+  description->location = sk_GENERAL_NAME_pop(names->get());
+  if (sk_ACCESS_DESCRIPTION_push(access, description.get()) == 0) return false;
+  description.release();
+  return true;
+}
+
+bool add_authority_access(X509* x509, const CertificateSpec& spec) {
+  const Handle<AUTHORITY_INFO_ACCESS, AUTHORITY_INFO_ACCESS_free> access(AUTHORITY_INFO_ACCESS_new());
+  return access && (!spec.ocsp_url || push_access(access.get(), NID_ad_OCSP, *spec.ocsp_url)) &&
+         (!spec.ca_issuers_url || push_access(access.get(), NID_ad_ca_issuers, *spec.ca_issuers_url)) &&
+         add_extension(x509, NID_info_access, access.get(), false);
+}
+
+bool add_ocsp_no_check(X509* x509) {
+  const Handle<ASN1_NULL, ASN1_NULL_free> nothing(ASN1_NULL_new());
+  return nothing && add_extension(x509, NID_id_pkix_OCSP_noCheck, nothing.get(), false);
+}
+
 Result<void> add_extensions(X509* x509, const CertificateSpec& spec, const Bytes& authority) {
   const auto refuse = [](const char* what) { return openssl_failure(CryptoError::malformed, what); };
   if (!add_basic_constraints(x509, spec)) return refuse("the basic constraints");
@@ -103,6 +128,10 @@ Result<void> add_extensions(X509* x509, const CertificateSpec& spec, const Bytes
   }
   if (spec.masa_url && !add_masa_url(x509, *spec.masa_url)) return refuse("the MASA URL");
   if (spec.crl_url && !add_crl_url(x509, *spec.crl_url)) return refuse("the CRL's URL");
+  if ((spec.ocsp_url || spec.ca_issuers_url) && !add_authority_access(x509, spec)) {
+    return refuse("where the authority is reached");
+  }
+  if (spec.ocsp_no_check && !add_ocsp_no_check(x509)) return refuse("id-pkix-ocsp-nocheck");
   return {};
 }
 

@@ -214,6 +214,16 @@ const EVP_MD* digest_for(const PublicKey& key) {
   return key.algorithm() == "p384" ? EVP_sha384() : EVP_sha256();
 }
 
+ByteView signature_algorithm_of(const PublicKey& key) {
+  static const Bytes p256 = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
+  static const Bytes p384 = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03};
+  static const Bytes ed25519 = {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70};
+  static const Bytes rsa = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00};
+  if (key.algorithm() == "p256") return p256;
+  if (key.algorithm() == "p384") return p384;
+  return key.algorithm() == "ed25519" ? ed25519 : rsa;
+}
+
 bool is_strong_signature(int signature_nid) {
   if (signature_nid == NID_ED25519) return true;
   int digest = NID_undef;
@@ -221,6 +231,32 @@ bool is_strong_signature(int signature_nid) {
   if (OBJ_find_sigid_algs(signature_nid, &digest, &key) != 1) return false;
   const bool key_is_ours = key == NID_X9_62_id_ecPublicKey || key == NID_rsaEncryption;
   return key_is_ours && (digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512);
+}
+
+Result<void> verify_with_algorithm(const PublicKey& key, ByteView algorithm, ByteView message, ByteView signature) {
+  const ErrorScope scope;
+  const auto decoded = decode_exactly<d2i_X509_ALGOR, i2d_X509_ALGOR, Handle<X509_ALGOR, X509_ALGOR_free>>(algorithm);
+  if (!decoded) return fail(CryptoError::malformed, "an algorithm that cannot be read");
+  const ASN1_OBJECT* type = nullptr;
+  X509_ALGOR_get0(&type, nullptr, nullptr, decoded.get());
+  const int nid = OBJ_obj2nid(type);
+  int digest = NID_undef;
+  int kind = NID_undef;
+  if (!is_strong_signature(nid) || OBJ_find_sigid_algs(nid, &digest, &kind) != 1) {
+    return fail(CryptoError::unsupported, "a signature algorithm that we do not take");
+  }
+  if (EVP_PKEY_get_base_id(key.handle()) != kind) {
+    return fail(CryptoError::bad_signature, "a signature algorithm of another kind than the key");
+  }
+  const MdContextPtr context(EVP_MD_CTX_new());
+  const EVP_MD* const md = nid == NID_ED25519 ? nullptr : EVP_get_digestbynid(digest);
+  if (!context || EVP_DigestVerifyInit(context.get(), nullptr, md, nullptr, key.handle()) != 1) {
+    return openssl_failure(CryptoError::internal, "preparing to verify");
+  }
+  if (EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) != 1) {
+    return fail(CryptoError::bad_signature, "the signature does not hold");
+  }
+  return {};
 }
 
 Result<void> PublicKey::verify(ByteView message, ByteView signature) const {

@@ -1,5 +1,7 @@
 #include "crypto/tls.h"
 
+#include <algorithm>
+
 #include "crypto/access.h"
 #include "crypto/asn1.h"
 
@@ -87,6 +89,9 @@ Result<TlsContext> TlsContext::client(const TlsClientOptions& options) {
   if (options.check == PeerCheck::none)
     return fail(CryptoError::unsupported, "a TLS client that looks at no certificate");
   CAHN_TRY(SslContextPtr context, new_context(TLS_client_method()));
+  if (options.tls12_only && SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION) != 1) {
+    return openssl_failure(CryptoError::internal, "the TLS version");
+  }
   if (options.identity) CAHN_CHECK(use_identity(context.get(), *options.identity));
   CAHN_CHECK(use_check(context.get(), options.check, options.anchors, SSL_VERIFY_PEER));
   TlsContext out;
@@ -124,6 +129,16 @@ Result<std::vector<Certificate>> peer_chain(const ssl_st* ssl) {
     chain.push_back(std::move(next));
   }
   return chain;
+}
+
+Bytes tls_unique(const ssl_st* ssl) {
+  if (SSL_version(ssl) != TLS1_2_VERSION) return {};
+  // Without resumption the client's Finished comes first.
+  Bytes finished(EVP_MAX_MD_SIZE);
+  const std::size_t size = SSL_is_server(ssl) ? SSL_get_peer_finished(ssl, finished.data(), finished.size())
+                                              : SSL_get_finished(ssl, finished.data(), finished.size());
+  finished.resize(std::min(size, finished.size()));
+  return finished;
 }
 
 }  // namespace cahn::crypto

@@ -32,6 +32,7 @@ struct TlsClientOptions {
   std::optional<TlsIdentity> identity;
   PeerCheck check = PeerCheck::anchors;
   TrustStore anchors;
+  bool tls12_only = false;  // for what needs tls-unique, which TLS 1.3 does not have (decision 71)
 };
 
 struct TlsServerOptions {
@@ -58,5 +59,9 @@ class TlsContext {
 
 // The peer's chain as it was sent, leaf first; empty when it sent none. Works for both sides, also when unverified.
 Result<std::vector<Certificate>> peer_chain(const ssl_st*);
+
+// The channel binding tls-unique (RFC 5929 3): the first Finished message of the handshake, the same on both sides.
+// Empty on TLS 1.3, which has none.
+Bytes tls_unique(const ssl_st*);
 
 }  // namespace cahn::crypto

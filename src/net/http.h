@@ -77,6 +77,7 @@ struct Session {
   std::uint64_t id = 0;                         // unique in this process
   std::vector<crypto::Certificate> peer_chain;  // as sent, leaf first; empty without client certificate
   std::optional<crypto::Certificate> own_leaf;  // the certificate this server showed on this connection
+  Bytes tls_unique;                             // channel binding (RFC 5929 3); empty on TLS 1.3, which has none
   std::optional<crypto::Certificate> peer() const {
     return peer_chain.empty() ? std::nullopt : std::optional(peer_chain.front());
   }
@@ -170,6 +171,8 @@ class HttpConnection {
   virtual awaitable<Result<HttpResponse>> send(HttpRequest) = 0;
   virtual const std::vector<crypto::Certificate>& peer_chain() const = 0;
   virtual const Endpoint& endpoint() const = 0;
+  // Session::tls_unique of this connection, as the client sees it.
+  virtual Bytes tls_unique() const { return {}; }
   virtual bool is_open() const = 0;  // false once the peer closed or an error occurred
 };
 

@@ -28,8 +28,12 @@ std::unexpected<Error> fault_error(const ParseFault& fault) {
 }  // namespace
 
 HttpClient::HttpClient(Endpoint endpoint, ClientLimits limits, std::shared_ptr<Stream> stream,
-                       std::vector<crypto::Certificate> peer_chain)
-    : endpoint_(std::move(endpoint)), limits_(limits), stream_(std::move(stream)), peer_chain_(std::move(peer_chain)) {}
+                       std::vector<crypto::Certificate> peer_chain, Bytes tls_unique)
+    : endpoint_(std::move(endpoint)),
+      limits_(limits),
+      stream_(std::move(stream)),
+      peer_chain_(std::move(peer_chain)),
+      tls_unique_(std::move(tls_unique)) {}
 
 awaitable<Result<std::shared_ptr<HttpClient>>> HttpClient::open(Endpoint endpoint,
                                                                 std::optional<crypto::TlsContext> tls,
@@ -44,7 +48,8 @@ awaitable<Result<std::shared_ptr<HttpClient>>> HttpClient::open(Endpoint endpoin
     asio::post(doomed->executor(), [doomed] { doomed->close(); });
     co_return fail(NetError::tls, "the server's certificate: " + chain.error().message);
   }
-  auto client = std::make_shared<HttpClient>(std::move(endpoint), limits, *stream, *std::move(chain));
+  auto client =
+      std::make_shared<HttpClient>(std::move(endpoint), limits, *stream, *std::move(chain), (*stream)->tls_unique());
   asio::post(client->stream_->executor(), [client] { client->watch(); });
   co_return client;
 }
@@ -220,6 +225,7 @@ class Connection final : public HttpConnection {
   awaitable<Result<HttpResponse>> send(HttpRequest request) override { return client_->exchange(std::move(request)); }
   const std::vector<crypto::Certificate>& peer_chain() const override { return client_->peer_chain(); }
   const Endpoint& endpoint() const override { return client_->endpoint(); }
+  Bytes tls_unique() const override { return client_->tls_unique(); }
   bool is_open() const override { return client_->is_open(); }
 
  private:

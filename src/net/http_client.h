@@ -16,7 +16,8 @@ namespace cahn::net {
 class HttpClient : public std::enable_shared_from_this<HttpClient> {
  public:
   static awaitable<Result<std::shared_ptr<HttpClient>>> open(Endpoint, std::optional<crypto::TlsContext>, ClientLimits);
-  HttpClient(Endpoint, ClientLimits, std::shared_ptr<Stream>, std::vector<crypto::Certificate> peer_chain);
+  HttpClient(Endpoint, ClientLimits, std::shared_ptr<Stream>, std::vector<crypto::Certificate> peer_chain,
+             Bytes tls_unique);
 
   awaitable<Result<HttpResponse>> exchange(HttpRequest);
   // Of the last exchange: whether any octet of an answer came.
@@ -24,6 +25,7 @@ class HttpClient : public std::enable_shared_from_this<HttpClient> {
   bool is_open() const { return open_.load(std::memory_order_acquire); }
   const std::vector<crypto::Certificate>& peer_chain() const { return peer_chain_; }
   const Endpoint& endpoint() const { return endpoint_; }
+  const Bytes& tls_unique() const { return tls_unique_; }
   void close();  // from any thread
 
  private:
@@ -39,6 +41,7 @@ class HttpClient : public std::enable_shared_from_this<HttpClient> {
   const ClientLimits limits_;
   const std::shared_ptr<Stream> stream_;
   const std::vector<crypto::Certificate> peer_chain_;
+  const Bytes tls_unique_;
   Inbox inbox_;
   bool busy_ = false;
   bool watching_ = false;

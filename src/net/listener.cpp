@@ -268,6 +268,7 @@ awaitable<bool> Listener::shake_hands(std::shared_ptr<Accepted> accepted) {
   }
   accepted->session.peer_chain = *std::move(chain);
   accepted->session.own_leaf = context->own_leaf();
+  accepted->session.tls_unique = stream.tls_unique();
   stream.set_deadline(Stream::Side::read, no_deadline);
   co_return true;
 }

@@ -93,6 +93,8 @@ Result<std::vector<crypto::Certificate>> Stream::peer_chain() const {
   return crypto::peer_chain(ssl_.get());
 }
 
+Bytes Stream::tls_unique() const { return ssl_ ? crypto::tls_unique(ssl_.get()) : Bytes(); }
+
 // --- deadlines
 
 void Stream::set_deadline(Side side, Deadline deadline) {

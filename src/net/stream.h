@@ -46,6 +46,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Result<void> use_tls_client(const crypto::TlsContext&, const std::string& host);
   awaitable<Result<void>> handshake();
   Result<std::vector<crypto::Certificate>> peer_chain() const;
+  Bytes tls_unique() const;
 
   void set_deadline(Side, Deadline);
   void set_deadline(Side side, std::chrono::steady_clock::duration from_now) {

@@ -1,0 +1,139 @@
+#include "crypto/ocsp.h"
+
+#include <openssl/ocsp.h>
+
+#include "crypto/access.h"
+#include "crypto/asn1.h"
+
+namespace cahn::crypto {
+namespace {
+
+using RequestPtr = Handle<OCSP_REQUEST, OCSP_REQUEST_free>;
+using ResponsePtr = Handle<OCSP_RESPONSE, OCSP_RESPONSE_free>;
+using BasicPtr = Handle<OCSP_BASICRESP, OCSP_BASICRESP_free>;
+
+bool is_hash_of_certids(int nid) {
+  return nid == NID_sha1 || nid == NID_sha256 || nid == NID_sha384 || nid == NID_sha512;
+}
+
+Result<OcspCertId> read_id(OCSP_ONEREQ* one) {
+  ASN1_OCTET_STRING* name_hash = nullptr;
+  ASN1_OBJECT* digest = nullptr;
+  ASN1_OCTET_STRING* key_hash = nullptr;
+  ASN1_INTEGER* serial = nullptr;
+  if (OCSP_id_get0_info(&name_hash, &digest, &key_hash, &serial, OCSP_onereq_get0_id(one)) != 1) {
+    return fail(CryptoError::malformed, "a certificate that is not named");
+  }
+  if (ASN1_STRING_length(serial) > 20) return fail(CryptoError::malformed, "a serial number of more than 20 octets");
+  return OcspCertId{OBJ_obj2nid(digest), octets_of(name_hash), octets_of(key_hash), serial_to_hex(serial)};
+}
+
+// The value is an OCTET STRING (RFC 8954 2.1).
+Result<std::optional<Bytes>> read_nonce(OCSP_REQUEST* request) {
+  const int at = OCSP_REQUEST_get_ext_by_NID(request, NID_id_pkix_OCSP_Nonce, -1);
+  if (at < 0) return std::nullopt;
+  const Bytes value = octets_of(X509_EXTENSION_get_data(OCSP_REQUEST_get_ext(request, at)));
+  DerReader reader(value);
+  const auto nonce = reader.next(tag::octet_string);
+  if (!nonce || !reader.at_end() || nonce->content.empty() || nonce->content.size() > OcspRequest::max_nonce) {
+    return fail(CryptoError::malformed, "a nonce that is not an OCTET STRING of 1 to 128 octets");
+  }
+  return to_bytes(nonce->content);
+}
+
+bool add_answer(OCSP_BASICRESP* basic, OCSP_CERTID* id, const OcspAnswer& answer, ASN1_TIME* from, ASN1_TIME* until) {
+  if (answer.status != OcspAnswer::Status::revoked) {
+    const int status = answer.status == OcspAnswer::Status::good ? V_OCSP_CERTSTATUS_GOOD : V_OCSP_CERTSTATUS_UNKNOWN;
+    return OCSP_basic_add1_status(basic, id, status, 0, nullptr, from, until) != nullptr;
+  }
+  const auto at = to_asn1_time(answer.revoked_at);
+  // As on the CRL: the reason is left out rather than unspecified.
+  const int reason =
+      answer.reason == RevocationReason::unspecified ? OCSP_REVOKED_STATUS_NOSTATUS : static_cast<int>(answer.reason);
+  return at && OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_REVOKED, reason, at->get(), from, until) != nullptr;
+}
+
+// GeneralizedTime, whatever the year (RFC 6960 4.2.2.1).
+bool to_generalized(Asn1TimePtr& time) {
+  ASN1_TIME* const converted = ASN1_TIME_to_generalizedtime(time.get(), nullptr);
+  time.reset(converted);
+  return converted != nullptr;
+}
+
+}  // namespace
+
+bool OcspCertId::is_issued_by(const Certificate& issuer) const {
+  const ErrorScope scope;
+  if (!is_hash_of_certids(digest)) return false;
+  const EVP_MD* const md = EVP_get_digestbynid(digest);
+  Bytes name(EVP_MAX_MD_SIZE), key(EVP_MAX_MD_SIZE);
+  unsigned name_size = 0, key_size = 0;
+  if (md == nullptr || X509_NAME_digest(X509_get_subject_name(issuer.handle()), md, name.data(), &name_size) != 1 ||
+      X509_pubkey_digest(issuer.handle(), md, key.data(), &key_size) != 1) {
+    return false;
+  }
+  name.resize(name_size);
+  key.resize(key_size);
+  return name == issuer_name_hash && key == issuer_key_hash;
+}
+
+Result<OcspRequest> OcspRequest::from_der(ByteView der) {
+  const ErrorScope scope;
+  if (der.size() > max_octets) return fail(CryptoError::malformed, "an OCSP request of more than 16 KiB");
+  if (!is_der(der)) return fail(CryptoError::malformed, "not one DER element with definite lengths");
+  RequestPtr request = decode_exactly<d2i_OCSP_REQUEST, i2d_OCSP_REQUEST, RequestPtr>(der);
+  if (!request) return openssl_failure(CryptoError::malformed, "not an OCSP request in DER");
+  const int count = OCSP_request_onereq_count(request.get());
+  if (count < 1 || static_cast<std::size_t>(count) > max_certificates) {
+    return fail(CryptoError::malformed, "an OCSP request for none or more than 32 certificates");
+  }
+  OcspRequest out;
+  for (int i = 0; i < count; ++i) {
+    CAHN_TRY(auto id, read_id(OCSP_request_onereq_get0(request.get(), i)));
+    out.certificates_.push_back(std::move(id));
+  }
+  CAHN_TRY(out.nonce_, read_nonce(request.get()));
+  out.handle_ = std::move(request);
+  return out;
+}
+
+Result<Bytes> make_ocsp_response(const OcspRequest& request, const OcspResponseSpec& spec, const Certificate& signer,
+                                 const PrivateKey& key) {
+  const ErrorScope scope;
+  if (signer.public_key() != key.public_key()) {
+    return fail(CryptoError::wrong_key, "the responder's certificate is for another key than the one that signs");
+  }
+  if (spec.answers.size() != request.certificates().size()) {
+    return fail(CryptoError::internal, "an OCSP response must answer what was asked");
+  }
+  CAHN_TRY(Asn1TimePtr from, to_asn1_time(spec.this_update));
+  CAHN_TRY(Asn1TimePtr until, to_asn1_time(spec.next_update));
+  const BasicPtr basic(OCSP_BASICRESP_new());
+  if (!basic || !to_generalized(from) || !to_generalized(until)) {
+    return openssl_failure(CryptoError::internal, "building the OCSP response");
+  }
+  for (std::size_t i = 0; i < spec.answers.size(); ++i) {
+    OCSP_ONEREQ* const one = OCSP_request_onereq_get0(request.handle(), static_cast<int>(i));
+    if (!add_answer(basic.get(), OCSP_onereq_get0_id(one), spec.answers[i], from.get(), until.get())) {
+      return openssl_failure(CryptoError::internal, "an answer of the OCSP response");
+    }
+  }
+  if (request.nonce() && OCSP_copy_nonce(basic.get(), request.handle()) != 1) {
+    return openssl_failure(CryptoError::internal, "the nonce of the OCSP response");
+  }
+  // By key: the CA's name is the same after it changed its key.
+  if (OCSP_basic_sign(basic.get(), signer.handle(), key.handle(), digest_for(key.public_key()), nullptr,
+                      OCSP_RESPID_KEY) != 1) {
+    return openssl_failure(CryptoError::internal, "signing the OCSP response");
+  }
+  const ResponsePtr response(OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get()));
+  if (!response) return openssl_failure(CryptoError::internal, "the OCSP response");
+  return encode<i2d_OCSP_RESPONSE>(response.get());
+}
+
+Bytes make_ocsp_failure(OcspFailure failure) {
+  // OCSPResponse ::= SEQUENCE { responseStatus ENUMERATED }
+  return {0x30, 0x03, 0x0a, 0x01, static_cast<std::uint8_t>(failure)};
+}
+
+}  // namespace cahn::crypto
