@@ -35,6 +35,13 @@ Result<void> check_identity(const crypto::TlsIdentity& identity) {
   return {};
 }
 
+// LDevIDs of this domain lead here, also those from before the CA changed its key.
+crypto::TrustStore anchors_of(const RegistrarOptions& options) {
+  std::vector<crypto::Certificate> anchors = options.domain_ca;
+  anchors.insert(anchors.end(), options.retired_roots.begin(), options.retired_roots.end());
+  return crypto::TrustStore(std::move(anchors));
+}
+
 }  // namespace
 
 Registrar::Impl::Impl(net::Executor executor_, RegistrarOptions options_, admission::Admission& admission_,
@@ -44,7 +51,7 @@ Registrar::Impl::Impl(net::Executor executor_, RegistrarOptions options_, admiss
       admission(admission_),
       registry(registry_),
       clock(clock_),
-      domain_anchors(options.domain_ca),
+      domain_anchors(anchors_of(options)),
       configured(std::move(options.manufacturers)),
       masa_anchors(options.masa_tls_anchors),
       vouchers_delivered(voucher_counter("delivered")),

@@ -62,6 +62,8 @@ class Registrar final : public pki::EnrolmentAuthority {
                                                         crypto::Csr csr) override;
   net::awaitable<Result<pki::EnrolmentGrant>> may_reenrol(std::vector<crypto::Certificate> client,
                                                           crypto::Csr csr) override;
+  // A device may revoke its own LDevIDs, by one of them that is still good.
+  net::awaitable<Result<void>> may_revoke(std::vector<crypto::Certificate> client, std::string serial_hex) override;
   net::awaitable<Result<void>> enrolled(std::vector<crypto::Certificate> client, crypto::Certificate issued,
                                         bool renewal) override;
 

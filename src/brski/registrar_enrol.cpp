@@ -42,6 +42,9 @@ net::awaitable<Result<pki::EnrolmentGrant>> Registrar::may_reenrol(std::vector<c
                                                                    crypto::Csr csr) {
   return impl_->may_reenrol(std::move(client), std::move(csr));
 }
+net::awaitable<Result<void>> Registrar::may_revoke(std::vector<crypto::Certificate> client, std::string serial_hex) {
+  return impl_->may_revoke(std::move(client), std::move(serial_hex));
+}
 net::awaitable<Result<void>> Registrar::enrolled(std::vector<crypto::Certificate> client, crypto::Certificate issued,
                                                  bool renewal) {
   return impl_->enrolled(std::move(client), std::move(issued), renewal);
@@ -111,6 +114,18 @@ net::awaitable<Result<pki::EnrolmentGrant>> Registrar::Impl::may_reenrol(std::ve
   grant.subject = client.front().subject();
   grant.uris = client.front().uris();
   co_return grant;
+}
+
+net::awaitable<Result<void>> Registrar::Impl::may_revoke(std::vector<crypto::Certificate> client,
+                                                         std::string serial_hex) {
+  const auto record = holder_of(client);
+  if (!record) co_return std::unexpected(record.error());
+  const bool is_its_own = std::ranges::any_of(
+      record->ldevids, [&](const auto& ldevid) { return ldevid.serial_hex() == serial_hex; });
+  if (!is_its_own) co_return fail(PkiError::not_authorized, "the certificate is not one of this device");
+  tell("BRSKI_DEVICE_REVOKES",
+       {"D.4", record->serial_number, "The device has one of its LDevIDs revoked.", "serial " + serial_hex});
+  co_return Result<void>{};
 }
 
 // RFC 8995 5, 5.8.3: nobody enrols before the audit log was looked at, or against it. A renewal stands on what was

@@ -123,6 +123,7 @@ struct Registrar::Impl {
   net::awaitable<Result<void>> ask_to_enrol(KnownDevice device, bool renewal);
   net::awaitable<Result<pki::EnrolmentGrant>> may_enrol(std::vector<crypto::Certificate> client, crypto::Csr csr);
   net::awaitable<Result<pki::EnrolmentGrant>> may_reenrol(std::vector<crypto::Certificate> client, crypto::Csr csr);
+  net::awaitable<Result<void>> may_revoke(std::vector<crypto::Certificate> client, std::string serial_hex);
   net::awaitable<Result<void>> enrolled(std::vector<crypto::Certificate> client, crypto::Certificate issued,
                                         bool renewal);
   Result<pki::DeviceRecord> holder_of(const std::vector<crypto::Certificate>& client) const;

@@ -82,6 +82,7 @@ struct RegistrarOptions {
   std::vector<crypto::TlsIdentity> other_identities{};
   std::vector<crypto::Certificate>
       domain_ca;  // issuing CA first; carried in voucher-requests, so that the CA is pinned
+  std::vector<crypto::Certificate> retired_roots{};  // of the CA's earlier keys: LDevIDs under them are still valid
   std::vector<Manufacturer> manufacturers;
   crypto::TrustStore masa_tls_anchors;  // who may vouch for a MASA's TLS name
   // Within the time a server gives its handlers (net::ServerLimits::handler).

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint8_t tag_oid = 0x06, tag_sequence = 0x30, tag_set = 0x31;
 constexpr std::size_t max_oid_arcs = 32;
+constexpr std::string_view oid_extension_request = "1.2.840.113549.1.9.14";
 
 // One DER element with a one-octet tag and a length of at most four octets.
 struct Element {
@@ -89,15 +90,40 @@ void append_element(Bytes& out, std::uint8_t tag, const Bytes& value) {
   out.push_back(tag);
   if (value.size() < 0x80) {
     out.push_back(static_cast<std::uint8_t>(value.size()));
-  } else {  // 64 OIDs of 32 arcs stay far below 2^16 octets
-    if (value.size() > 0xff) {
-      out.insert(out.end(), {0x82, static_cast<std::uint8_t>(value.size() >> 8)});
-    } else {
-      out.push_back(0x81);
-    }
-    out.push_back(static_cast<std::uint8_t>(value.size()));
+  } else {
+    int octets = 1;
+    while (value.size() >> (8 * octets) != 0) ++octets;
+    out.push_back(static_cast<std::uint8_t>(0x80 | octets));
+    while (octets-- > 0) out.push_back(static_cast<std::uint8_t>(value.size() >> (8 * octets)));
   }
   out.insert(out.end(), value.begin(), value.end());
+}
+
+Result<void> append_oid(Bytes& out, const std::string& oid) {
+  const auto arcs = arcs_of(oid);
+  if (!arcs) return fail(PkiError::bad_request, "'" + oid + "' is no dotted object identifier");
+  Bytes value;
+  append_arc(value, (*arcs)[0] * 40 + (*arcs)[1]);
+  for (std::size_t i = 2; i < arcs->size(); ++i) append_arc(value, (*arcs)[i]);
+  append_element(out, tag_oid, value);
+  return {};
+}
+
+struct Wish {
+  std::string type;
+  std::vector<std::string> values;
+};
+
+Wish parse_wish(const std::string& text) {
+  const auto equals = text.find('=');
+  Wish wish{text.substr(0, equals), {}};
+  if (equals == std::string::npos) return wish;
+  for (std::size_t at = equals + 1;;) {
+    const auto comma = text.find(',', at);
+    wish.values.push_back(text.substr(at, comma - at));
+    if (comma == std::string::npos) return wish;
+    at = comma + 1;
+  }
 }
 
 std::optional<std::string> type_of(const Element& element) {
@@ -112,20 +138,40 @@ std::optional<std::string> type_of(const Element& element) {
 
 }  // namespace
 
-Result<Bytes> encode_csr_attributes(const std::vector<std::string>& oids) {
-  if (oids.size() > max_csr_attributes) return fail(PkiError::bad_request, "too many CSR attributes");
+Result<Bytes> encode_csr_attributes(const std::vector<std::string>& wishes) {
+  if (wishes.size() > max_csr_attributes) return fail(PkiError::bad_request, "too many CSR attributes");
   Bytes elements;
-  for (const auto& oid : oids) {
-    const auto arcs = arcs_of(oid);
-    if (!arcs) return fail(PkiError::bad_request, "'" + oid + "' is no dotted object identifier");
-    Bytes value;
-    append_arc(value, (*arcs)[0] * 40 + (*arcs)[1]);
-    for (std::size_t i = 2; i < arcs->size(); ++i) append_arc(value, (*arcs)[i]);
-    append_element(elements, tag_oid, value);
+  for (const auto& text : wishes) {
+    const Wish wish = parse_wish(text);
+    if (wish.values.size() > max_csr_attributes)
+      return fail(PkiError::bad_request, "too many values of a CSR attribute");
+    Bytes type;
+    CAHN_CHECK(append_oid(type, wish.type));
+    if (wish.values.empty()) {
+      elements.insert(elements.end(), type.begin(), type.end());
+      continue;
+    }
+    Bytes values;
+    for (const auto& value : wish.values) CAHN_CHECK(append_oid(values, value));
+    append_element(type, tag_set, values);
+    append_element(elements, tag_sequence, type);
   }
   Bytes out;
   append_element(out, tag_sequence, elements);
   return out;
+}
+
+Result<void> check_csr_attributes(const crypto::Csr& csr, const std::vector<std::string>& wishes) {
+  for (const auto& text : wishes) {
+    Wish wish = parse_wish(text);
+    // extensionRequest is the way to say it, not a thing of its own: what matters are the extensions.
+    if (wish.values.empty() || wish.type != oid_extension_request) wish.values.insert(wish.values.begin(), wish.type);
+    for (const auto& oid : wish.values) {
+      if (!csr.mentions(oid))
+        return fail(PkiError::bad_request, "the request lacks " + oid + ", which csrattrs asks for");
+    }
+  }
+  return {};
 }
 
 Result<std::vector<std::string>> decode_csr_attributes(ByteView der) {

@@ -23,7 +23,10 @@ std::unexpected<Error> refused(std::string_view operation, const net::HttpRespon
     message += ", retry after " + shown(to_bytes(*retry_after)) + " s";
   }
   if (!response.body.empty()) message += ": " + shown(response.body);
-  return fail(PkiError::server_refused, std::move(message));
+  const PkiError code = response.status == 202   ? PkiError::undecided
+                        : response.status >= 500 ? PkiError::unavailable
+                                                 : PkiError::server_refused;
+  return fail(code, std::move(message));
 }
 
 Result<std::vector<crypto::Certificate>> read_certificates(std::string_view operation,
@@ -61,12 +64,12 @@ net::awaitable<Result<std::vector<std::string>>> est_csrattrs(net::HttpConnectio
 }
 
 net::awaitable<Result<crypto::Certificate>> est_enroll(net::HttpConnection& connection, const Bytes& csr_der,
-                                                       bool reenroll) {
+                                                       bool reenroll, std::string label) {
   const std::string operation = reenroll ? "simplereenroll" : "simpleenroll";
   CAHN_CO_TRY(const auto csr, crypto::Csr::from_der(csr_der));
   net::HttpRequest request;
   request.method = "POST";
-  request.path = std::string(est_root) + operation;
+  request.path = std::string(est_root) + (label.empty() ? "" : label + "/") + operation;
   request.headers.set("Content-Type", std::string(media_type_pkcs10));
   request.body = to_bytes(base64(csr_der));
   CAHN_CO_TRY(const auto response, co_await connection.send(std::move(request)));

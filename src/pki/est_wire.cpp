@@ -26,6 +26,14 @@ std::string_view error_name(PkiError error) {
   return "unknown";
 }
 
+std::string base64_lines(ByteView bytes, std::size_t line_length) {
+  std::string all = base64(bytes);
+  if (line_length == 0) return all;
+  std::string lines;
+  for (std::size_t at = 0; at < all.size(); at += line_length) lines += all.substr(at, line_length) + "\r\n";
+  return lines;
+}
+
 Result<crypto::Csr> csr_from_est_body(ByteView body) {
   const auto der = base64_decode_lenient(as_text(body));
   if (!der) return fail(PkiError::bad_request, "the body is not base64: " + der.error().message);

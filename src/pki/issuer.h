@@ -26,7 +26,7 @@ enum class PkiError {
 };
 std::string_view error_name(PkiError);
 
-enum class Profile { ldevid, registrar, radius_server, masa, tls_server };
+enum class Profile { ldevid, registrar, radius_server, router, masa, tls_server, ocsp_signer };
 
 struct IssueRequest {
   crypto::Csr csr;
@@ -47,6 +47,9 @@ class Issuer {
   virtual boost::asio::awaitable<Result<IssuedCertificate>> issue(IssueRequest request) = 0;
   // The CA certificates a client should trust (EST cacerts), root last.
   virtual std::vector<crypto::Certificate> ca_certificates() const = 0;
+  // What bridges a change of the CA's key (RFC 7030 4.1.3, RFC 4210 4.4): roots that retired but are still valid, and
+  // the certificates of the old key under the new one and of the new key under the old.
+  virtual std::vector<crypto::Certificate> rollover_certificates() const { return {}; }
 };
 
 }  // namespace cahn::pki

@@ -33,6 +33,7 @@ bool is_another_subject(const crypto::Name& asked, const crypto::Name& granted) 
 std::string dotted(const std::string& usage) {
   if (usage == "serverAuth") return "1.3.6.1.5.5.7.3.1";
   if (usage == "clientAuth") return "1.3.6.1.5.5.7.3.2";
+  if (usage == "OCSPSigning") return "1.3.6.1.5.5.7.3.9";
   return usage;
 }
 
@@ -64,10 +65,14 @@ std::string_view profile_name(Profile profile) {
       return "registrar";
     case Profile::radius_server:
       return "radius_server";
+    case Profile::router:
+      return "router";
     case Profile::masa:
       return "masa";
     case Profile::tls_server:
       return "tls_server";
+    case Profile::ocsp_signer:
+      return "ocsp_signer";
   }
   return "unknown";
 }
@@ -75,16 +80,30 @@ std::string_view profile_name(Profile profile) {
 std::vector<std::string> extended_key_usages(Profile profile) {
   switch (profile) {
     case Profile::ldevid:
+    case Profile::router:
       return {"clientAuth"};
     case Profile::registrar:
       return {"serverAuth", "clientAuth", std::string(crypto::oid_cmc_ra)};
     case Profile::radius_server:
     case Profile::tls_server:
       return {"serverAuth"};
+    case Profile::ocsp_signer:
+      return {"OCSPSigning"};
     case Profile::masa:
       break;
   }
   return {};
+}
+
+crypto::CertificateSpec domain_ca_spec(const std::string& owner_name, const crypto::PublicKey& key) {
+  crypto::CertificateSpec spec;
+  spec.subject = {{"CN", owner_name}};
+  spec.key = key;
+  spec.ca = true;
+  spec.path_length = 0;
+  spec.key_usage = crypto::KeyUsage::cert_sign | crypto::KeyUsage::crl_sign;
+  if (owner_name.contains('@')) spec.emails = {owner_name};
+  return spec;
 }
 
 Result<void> check_request(const IssueRequest& request, const crypto::Certificate& ca) {
@@ -96,9 +115,10 @@ Result<void> check_request(const IssueRequest& request, const crypto::Certificat
   if (!all_within(request.csr.dns_names(), request.dns_names) || !all_within(request.csr.uris(), request.uris)) {
     return fail(PkiError::not_permitted, "the request asks for an alternative name that was not granted");
   }
-  if (request.profile != Profile::ldevid) return {};
+  const bool is_device = request.profile == Profile::ldevid || request.profile == Profile::router;
+  if (!is_device) return {};
   if (values_of(request.subject, "serialNumber").empty()) {
-    return fail(PkiError::bad_request, "an LDevID needs the device's serialNumber in its subject");
+    return fail(PkiError::bad_request, "a device's certificate needs its serialNumber in the subject");
   }
   if (is_another_subject(request.csr.subject(), request.subject)) {
     return fail(PkiError::not_permitted, "the request is for another subject (" +
@@ -117,6 +137,7 @@ crypto::CertificateSpec certificate_spec(const IssueRequest& request) {
   spec.dns_names = request.dns_names;
   spec.uris = request.uris;
   spec.ip_addresses = request.ip_addresses;
+  spec.ocsp_no_check = request.profile == Profile::ocsp_signer;
   return spec;
 }
 

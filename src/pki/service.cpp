@@ -51,17 +51,37 @@ net::awaitable<net::HttpResponse> answer_devices(DeviceRegistry* registry, Domai
   co_return net::HttpResponse::json(200, found.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
-net::awaitable<net::HttpResponse> answer_crl(DomainCa* ca) {
-  const Bytes crl = ca->crl();
+net::HttpResponse crl_response(const Bytes& crl) {
   net::HttpResponse response = net::HttpResponse::of(200, "application/pkix-crl", crl);
   response.headers.set("Cache-Control", "no-cache");
-  co_return response;
+  return response;
+}
+
+net::awaitable<net::HttpResponse> answer_crl(DomainCa* ca) { co_return crl_response(ca->crl()); }
+
+net::awaitable<net::HttpResponse> answer_crl_of(DomainCa* ca, std::string key_id) {
+  const auto crl = ca->crl_of(key_id);
+  if (!crl) co_return net::HttpResponse::text(404, "this CA never had such a key");
+  co_return crl_response(*crl);
+}
+
+net::awaitable<net::HttpResponse> answer_ca_certificate(DomainCa* ca, std::string key_id) {
+  for (const crypto::Certificate& root : ca->roots())
+    if (hex(root.public_key().key_identifier()) == key_id)
+      co_return net::HttpResponse::of(200, "application/pkix-cert", root.der());
+  co_return net::HttpResponse::text(404, "no CA certificate of such a key is valid");
 }
 
 }  // namespace
 
 void add_crl_route(net::Router& router, DomainCa& ca) {
   router.on("GET", "/crl", [ca = &ca](net::HttpRequest, const net::Session&) { return answer_crl(ca); });
+  router.on("GET", "/crl/{key}", [ca = &ca](net::HttpRequest request, const net::Session&) {
+    return answer_crl_of(ca, request.parameters["key"]);
+  });
+  router.on("GET", "/ca/{key}", [ca = &ca](net::HttpRequest request, const net::Session&) {
+    return answer_ca_certificate(ca, request.parameters["key"]);
+  });
 }
 
 void add_device_routes(net::Router& router, DeviceRegistry& registry, DomainCa& ca) {

@@ -1,6 +1,8 @@
 // What a registrar publishes of its CA, and what it tells its operator of the devices.
 //
 //   GET /crl                    the current CRL, application/pkix-crl (anyone)
+//   GET /crl/KEY-ID-HEX         the CRL of one of the CA's keys, the present one or an earlier one
+//   GET /ca/KEY-ID-HEX          the CA certificate of that key, application/pkix-cert
 //   GET /devices                every IDevID-LDevID pair, JSON (operators: loopback only)
 //   GET /devices?device=DID | ?serial=TEXT | ?ldevid=SERIAL-HEX | ?idevid=SHA256-HEX       the pair that has it, or 404
 

@@ -66,7 +66,7 @@ TEST_F(AnEstClient, RefusesCaCertificatesThatAreNone) {
   auto html = certificates(base64(value_of(crypto::certs_only(ca_->ca_certificates()))));
   html.headers.set("Content-Type", "text/html");
   refuses<Chain>(html, est_cacerts, PkiError::bad_answer);
-  refuses<Chain>(net::HttpResponse::text(500, "oops"), est_cacerts, PkiError::server_refused);
+  refuses<Chain>(net::HttpResponse::text(500, "oops"), est_cacerts, PkiError::unavailable);
 }
 
 TEST_F(AnEstClient, RefusesCsrAttributesThatAreNone) {
@@ -74,7 +74,7 @@ TEST_F(AnEstClient, RefusesCsrAttributesThatAreNone) {
   refuses<Oids>(net::HttpResponse::of(200, "application/csrattrs", as_bytes("AAAA")), est_csrattrs,
                 PkiError::bad_answer);
   refuses<Oids>(net::HttpResponse::of(200, "application/csrattrs", as_bytes("%")), est_csrattrs, PkiError::bad_answer);
-  refuses<Oids>(net::HttpResponse::text(503, "busy"), est_csrattrs, PkiError::server_refused);
+  refuses<Oids>(net::HttpResponse::text(503, "busy"), est_csrattrs, PkiError::unavailable);
   EXPECT_TRUE(value_of(reads<Oids>(net::HttpResponse::text(404, "none"), est_csrattrs)).empty());
 }
 
@@ -84,6 +84,13 @@ TEST_F(AnEstClient, RefusesACertificateForAnotherKey) {
   refuses<crypto::Certificate>(
       certificates(base64(value_of(crypto::certs_only(Chain{other})))),
       [csr](net::HttpConnection& connection) { return est_enroll(connection, csr, false); }, PkiError::bad_answer);
+}
+
+TEST_F(AnEstClient, TellsLaterFromNo) {
+  const auto csr = fresh_csr().der();
+  const auto enrol = [csr](net::HttpConnection& connection) { return est_enroll(connection, csr, false); };
+  refuses<crypto::Certificate>(net::HttpResponse::text(202, "later"), enrol, PkiError::undecided);
+  refuses<crypto::Certificate>(net::HttpResponse::text(403, "no"), enrol, PkiError::server_refused);
 }
 
 TEST_F(AnEstClient, ShowsAHostileServersWordsBoundedAndOnOneLine) {

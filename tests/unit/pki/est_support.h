@@ -23,6 +23,7 @@ class Authority final : public EnrolmentAuthority {
   net::awaitable<Result<EnrolmentGrant>> may_enrol(Chain client, crypto::Csr) override {
     ++asked;
     if (refusal) co_return std::unexpected(*refusal);
+    if (grant) co_return *grant;
     co_return EnrolmentGrant{{{"serialNumber", client.front().subject_serial_number().value_or("")}, {"CN", "home"}},
                              {"urn:cahn:network:home"},
                              Profile::ldevid};
@@ -31,6 +32,12 @@ class Authority final : public EnrolmentAuthority {
     ++asked;
     if (refusal) co_return std::unexpected(*refusal);
     co_return EnrolmentGrant{client.front().subject(), client.front().uris(), Profile::ldevid};
+  }
+  // Whoever holds a certificate may revoke that one.
+  net::awaitable<Result<void>> may_revoke(Chain client, std::string serial_hex) override {
+    ++asked;
+    if (client.front().serial_hex() == serial_hex) co_return Result<void>();
+    co_return fail(PkiError::not_authorized, "this certificate is another's");
   }
   net::awaitable<Result<void>> enrolled(Chain, crypto::Certificate issued, bool renewal) override {
     if (cannot_record) co_return fail(store::StoreError::unavailable, "secret detail of the disk");
@@ -41,6 +48,7 @@ class Authority final : public EnrolmentAuthority {
   }
 
   std::optional<Error> refusal;
+  std::optional<EnrolmentGrant> grant;  // else one for the client's serialNumber
   bool cannot_record = false;
   std::atomic<int> asked = 0;
   std::atomic<int> renewals = 0;
@@ -56,12 +64,14 @@ class Authority final : public EnrolmentAuthority {
 
 class EstTest : public CaTest {
  protected:
-  EstTest() { start({"2.5.4.5", "1.2.840.10045.4.3.2"}); }
+  EstTest() { start(); }
   ~EstTest() override { stop(); }
 
-  void start(std::vector<std::string> csr_attributes) {
+  void start(EstOptions est = {}) {
     net::Router router;
-    add_est_routes(router, *ca_, authority_, {.csr_attribute_oids = std::move(csr_attributes)});
+    if (!est.label.empty()) add_est_routes(router, *ca_, authority_);
+    add_est_routes(router, *ca_, authority_, std::move(est));
+    more_routes(router);
     const auto key = value_of(crypto::generate_key(crypto::KeyType::p256));
     IssueRequest request{csr_of(key), Profile::registrar, {{"CN", "localhost"}}, {"localhost"}, {}, {"127.0.0.1"}};
     const auto issued = value_of(issue(request));
@@ -69,6 +79,11 @@ class EstTest : public CaTest {
     net::ServerOptions options{.name = "est", .address = "127.0.0.1", .tls = value_of(crypto::TlsContext::server(tls))};
     server_ = value_of(net::HttpServer::start(runtime_.executor(), std::move(options), std::move(router)));
   }
+  void restart_with(EstOptions options) {
+    stop();
+    start(std::move(options));
+  }
+  virtual void more_routes(net::Router&) {}
   void stop() {
     auto* server = server_.get();
     if (server) await<void>([server]() -> net::awaitable<void> { return server->stop(); });
@@ -87,7 +102,7 @@ class EstTest : public CaTest {
   }
   crypto::TlsContext client_context(std::optional<crypto::TlsIdentity> identity) {
     return value_of(crypto::TlsContext::client(
-        {.identity = std::move(identity), .anchors = crypto::TrustStore({ca_->certificate()})}));
+        {.identity = std::move(identity), .anchors = crypto::TrustStore(ca_->roots()), .tls12_only = tls12_only_}));
   }
 
   // Runs `task` on a fresh connection that shows `identity`.
@@ -125,6 +140,7 @@ class EstTest : public CaTest {
   void still_serves() { EXPECT_TRUE(enrol(device("SN-9"), fresh_csr().der()).has_value()); }
 
   Authority authority_;
+  bool tls12_only_ = false;
   std::unique_ptr<net::HttpServer> server_;
 };
 
