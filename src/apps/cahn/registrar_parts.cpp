@@ -16,16 +16,26 @@ bool names_match(const crypto::Certificate& certificate, const RegistrarIdentity
   return certificate.dns_names() == options.dns_names;
 }
 
+// With what bridges a change of the CA's key, so that a device that knows the old root only finds its way to it.
+crypto::TlsIdentity with_bridge(std::vector<crypto::Certificate> chain, crypto::PrivateKeyPtr key,
+                                const pki::DomainCa& ca) {
+  for (const crypto::Certificate& each : ca.rollover_certificates())
+    if (each.public_key() == ca.certificate().public_key()) chain.push_back(each);
+  return {std::move(chain), std::move(key)};
+}
+
 Result<crypto::TlsIdentity> open_tls_identity(net::Runtime& runtime, const StateDirectory& state, pki::DomainCa& ca,
                                               const RegistrarIdentityOptions& options) {
   CAHN_TRY(auto key, crypto::open_or_create_key_file(crypto::KeyType::p256, state / "tls.key"));
   if (std::filesystem::exists(state / "tls.pem")) {
     CAHN_TRY(auto chain, read_certificates(state / "tls.pem"));
+    // After the CA changed its key, what is pinned is the new root, which must be the end of this chain.
     if (chain.front().public_key() == key->public_key() && names_match(chain.front(), options) &&
+        chain.back() == ca.certificate() &&
         chain.front().valid_at(system_clock().now() + std::chrono::days(30)))
-      return crypto::TlsIdentity{std::move(chain), std::move(key)};
+      return with_bridge(std::move(chain), std::move(key), ca);
     log::info("REGISTRAR_IDENTITY_RENEWED",
-              "the registrar's certificate is issued anew: names changed or it ends soon");
+              "the registrar's certificate is issued anew: names or the CA's key changed, or it ends soon");
   }
   const crypto::Name subject = {{"CN", options.dns_names.empty() ? "registrar" : options.dns_names.front()}};
   CAHN_TRY(const Bytes csr, crypto::make_csr({.subject = subject}, *key));
@@ -33,7 +43,7 @@ Result<crypto::TlsIdentity> open_tls_identity(net::Runtime& runtime, const State
   CAHN_TRY(auto chain, issue_server_certificate(runtime, ca, pki::Profile::registrar, csr, name, options.dns_names,
                                                 options.ip_addresses));
   CAHN_CHECK(write_certificates(state / "tls.pem", chain));
-  return crypto::TlsIdentity{std::move(chain), std::move(key)};
+  return with_bridge(std::move(chain), std::move(key), ca);
 }
 
 }  // namespace
@@ -64,11 +74,28 @@ Result<RegistrarParts> open_registrar(net::Runtime& runtime, const std::filesyst
   ca_options.owner_name = options.owner_name;
   ca_options.key_uri = "file:" + std::filesystem::absolute(state / "ca.key").string();
   ca_options.ldevid_lifetime = options.ldevid_lifetime;
+  if (!options.status_url.empty()) {
+    ca_options.crl_url = options.status_url + "/crl/{ca}";
+    ca_options.ocsp_url = options.status_url + "/ocsp";
+    ca_options.ca_issuers_url = options.status_url + "/ca/{ca}";
+  }
   CAHN_TRY(auto ca, pki::DomainCa::open(*store, system_clock(), ca_options));
-  CAHN_CHECK(write_certificates(state / "domain-ca.pem", {ca->certificate()}));
+  CAHN_CHECK(write_certificates(state / "domain-ca.pem", ca->roots()));
   CAHN_TRY(auto tls, open_tls_identity(runtime, state, *ca, options));
   CAHN_TRY(auto node_key, crypto::open_or_create_key_file(crypto::KeyType::ed25519, state / "node.key"));
   return RegistrarParts{std::move(state), std::move(store), std::move(ca), std::move(tls), std::move(node_key)};
+}
+
+Result<void> roll_over(net::Runtime& runtime, RegistrarParts& parts) {
+  std::filesystem::path path;
+  int number = 2;
+  do {
+    path = std::filesystem::absolute(parts.state / ("ca-" + std::to_string(number++) + ".key"));
+  } while (std::filesystem::exists(path));
+  pki::DomainCa* ca = parts.ca.get();
+  const std::string uri = "file:" + path.string();
+  CAHN_CHECK(net::run_blocking<Result<void>>(runtime, [ca, uri] { return ca->roll_over(uri); }));
+  return write_certificates(parts.state / "domain-ca.pem", ca->roots());
 }
 
 }  // namespace cahn::apps

@@ -3,7 +3,8 @@
 //
 //   registrar.db      events and tables        ca.key        the domain CA's key
 //   tls.key tls.pem   the HTTPS identity       node.key      Ed25519
-//   domain-ca.pem     for RADIUS servers and devices: the CA certificate
+//   domain-ca.pem     for RADIUS servers and devices: the CA certificate, and those of its earlier keys
+//   ca-2.key …        further keys of the domain CA, after `cahn registrar roll-over`
 
 #pragma once
 
@@ -23,6 +24,7 @@ struct RegistrarIdentityOptions {
   std::string owner_name;
   std::vector<std::string> dns_names, ip_addresses;
   std::chrono::seconds ldevid_lifetime;
+  std::string status_url;  // under which LDevIDs say that CRL, OCSP and CA certificate are found; empty: they do not
 };
 
 struct RegistrarParts {
@@ -36,6 +38,9 @@ struct RegistrarParts {
 // Opens the state, making on first use what is missing.
 Result<RegistrarParts> open_registrar(net::Runtime&, const std::filesystem::path& state,
                                       const RegistrarIdentityOptions&);
+
+// Gives the domain CA a new key in the state directory (RFC 4210 4.4).
+Result<void> roll_over(net::Runtime&, RegistrarParts&);
 
 // A certificate of the domain CA for a server of this domain: RADIUS (decision 34: its own name).
 Result<std::vector<crypto::Certificate>> issue_server_certificate(net::Runtime&, pki::DomainCa&, pki::Profile,

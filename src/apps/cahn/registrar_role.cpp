@@ -21,7 +21,10 @@
 #include "discovery/dns_sd.h"
 #include "discovery/grasp_link.h"
 #include "net/health.h"
+#include "pki/cmp_server.h"
+#include "pki/csr_attributes.h"
 #include "pki/est_server.h"
+#include "pki/ocsp_server.h"
 #include "pki/service.h"
 
 namespace cahn::apps {
@@ -34,6 +37,8 @@ RegistrarIdentityOptions identity_options(const RegistrarSettings& settings) {
   options.dns_names = settings.dns_names;
   options.ip_addresses = settings.ip_addresses;
   options.ldevid_lifetime = std::chrono::days(settings.ldevid_days);
+  options.status_url = settings.status_url;
+  while (options.status_url.ends_with('/')) options.status_url.pop_back();
   return options;
 }
 
@@ -55,6 +60,19 @@ Result<void> init_registrar(RegistrarSettings& settings) {
   std::printf("{\"registrar\":\"%s\",\"command_key\":\"%s\",\"domain_ca\":\"%s\"}\n",
               credential::did_key(parts.tls.key->public_key()).c_str(),
               credential::did_key(parts.node_key->public_key()).c_str(), (parts.state / "domain-ca.pem").c_str());
+  return {};
+}
+
+// `cahn registrar roll-over`: a new key for the domain CA. The registrar must not be running.
+Result<void> roll_over_ca(RegistrarSettings& settings) {
+  CAHN_CHECK(settings.role.load());
+  CAHN_CHECK(check_owners(settings));
+  net::Runtime runtime(1);
+  runtime.start();
+  CAHN_TRY(auto parts, open_registrar(runtime, settings.role.state(), identity_options(settings)));
+  CAHN_CHECK(roll_over(runtime, parts));
+  std::printf("{\"domain_ca\":\"%s\",\"roots\":%zu}\n", (parts.state / "domain-ca.pem").c_str(),
+              parts.ca->roots().size());
   return {};
 }
 
@@ -127,6 +145,7 @@ Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& sett
   brski::RegistrarOptions options;
   options.identity = running.parts->tls;
   options.domain_ca = ca->ca_certificates();
+  options.retired_roots = ca->roots();
   CAHN_TRY(options.manufacturers, read_manufacturers(settings.manufacturers));
   CAHN_TRY(options.masa_tls_anchors, read_anchors(settings.masa_anchors));
   CAHN_CHECK(read_policies(settings, options));
@@ -164,6 +183,25 @@ Result<void> open_assurance(RunningRegistrar& running, const RegistrarSettings& 
   return {};
 }
 
+// EST and CMP for devices, CRL and OCSP for everybody.
+void add_pki_routes(net::Router& router, RunningRegistrar& running, const RegistrarSettings& settings) {
+  pki::DomainCa* ca = running.parts->ca.get();
+  pki::EstOptions est;
+  est.csr_attribute_oids = settings.csr_attributes;
+  est.enrolment = settings.est_enrolment;
+  est.server_keys = settings.est_server_keys;
+  est.require_pop_linking = settings.est_pop_linking;
+  pki::add_est_routes(router, *ca, *running.registrar, std::move(est));
+  if (settings.cmp) {
+    pki::CmpOptions cmp;
+    cmp.signer = running.parts->tls;
+    cmp.revoke = [ca](std::string serial, crypto::RevocationReason reason) { return ca->revoke(serial, reason); };
+    pki::add_cmp_routes(router, *ca, *running.registrar, std::move(cmp));
+  }
+  pki::add_crl_route(router, *ca);
+  pki::add_ocsp_routes(router, *ca);
+}
+
 Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& settings) {
   CAHN_TRY(const auto context, open_to_all(running.parts->tls));
   const net::Executor executor = running.runtime.executor();
@@ -172,8 +210,7 @@ Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& se
   };
   net::Router brski_router;
   running.registrar->add_routes(brski_router);
-  pki::add_est_routes(brski_router, *running.parts->ca, *running.registrar);
-  pki::add_crl_route(brski_router, *running.parts->ca);
+  add_pki_routes(brski_router, running, settings);
   CAHN_CHECK(serve_here("registrar", settings.port, std::move(brski_router)));
   net::Router claims_router;
   cascade::add_claim_routes(claims_router, *running.node);
@@ -248,6 +285,7 @@ Result<void> run_registrar(RegistrarSettings& settings) {
   CAHN_CHECK(read_policies(settings, unused));
   CAHN_CHECK(read_manufacturers(settings.manufacturers));
   if (settings.grasp_period == 0) return fail(SettingsError::bad_value, "`grasp-period` must not be 0");
+  CAHN_CHECK(pki::encode_csr_attributes(settings.csr_attributes));
   if (settings.role.check_only()) return {};
 
   RunningRegistrar running;
@@ -296,8 +334,11 @@ void add_registrar_command(CLI::App& program, int& exit_code) {
   sign->add_option("--csr", request->csr, "DER file")->required();
   sign->add_option("--name", request->name, "DNS name for the certificate")->required();
   sign->add_option("--out", request->out, "PEM file to write")->required();
+  CLI::App* roll = command->add_subcommand("roll-over", "Give the domain CA a new key; the registrar must be stopped");
+  roll->fallthrough();
   command->callback([=] {
     if (init->parsed()) return finish(init_registrar(*settings));
+    if (roll->parsed()) return finish(roll_over_ca(*settings));
     if (sign->parsed()) return finish(sign_server_certificate(*settings, *request));
     finish(run_registrar(*settings));
   });

@@ -25,7 +25,7 @@ struct ClaimNodeSettings {
 struct RegistrarSettings {
   explicit RegistrarSettings(CLI::App& command) : role(command, "registrar", "registrar-state") {
     role.add("listen", listen, "Address to listen on");
-    role.add("port", port, "HTTPS port: BRSKI, EST and the CRL");
+    role.add("port", port, "HTTPS port: BRSKI, EST, CMP, OCSP and the CRL");
     role.add("command-port", command_port, "TLS port that routers connect to");
     role.add("health-port", health_port,
              "The operator's port on 127.0.0.1: /healthz, /metrics, /devices, /pending and other orders");
@@ -45,6 +45,12 @@ struct RegistrarSettings {
     role.add("grasp-interface", grasp_interfaces, "Interface for GRASP (default: all); may be repeated");
     role.add("grasp-period", grasp_period, "Seconds between two GRASP announcements; below 60 for tests only");
     role.add("ldevid-days", ldevid_days, "Validity of LDevIDs, days");
+    role.add("status-url", status_url, "URL under which LDevIDs say their CRL and OCSP are found (default: none)");
+    role.add("csr-attribute", csr_attributes, "OID, or OID=OID,…, a certificate request must hold; may be repeated");
+    role.add("est-enrolment", est_enrolment, "Offer enrolment by EST; if not, devices must use CMP (BRSKI-AE)");
+    role.add("est-server-keys", est_server_keys, "Make keys for devices that cannot (EST serverkeygen)");
+    role.add("est-pop-linking", est_pop_linking, "EST wants requests linked with their TLS session: TLS 1.2 only");
+    role.add("cmp", cmp, "Offer CMP beside EST");
     role.add("pin", pin, "What vouchers are to pin: chain, ca (the issuing CA) or end-entity");
     role.add("audit-log", audit_log, "When a device's past is looked at: after-status, before-delivery or never");
     role.add("known-domain", known_domains, "domainID (base64) that is expected in audit logs; may be repeated");
@@ -64,6 +70,9 @@ struct RegistrarSettings {
   std::uint16_t port = 8443, command_port = 8445, health_port = 18443;
   std::uint32_t ldevid_days = 365, lease_seconds = 3600, grasp_period = 60;
   std::vector<std::string> grasp_interfaces, dns_names, ip_addresses, manufacturers, masa_anchors;
+  std::string status_url;
+  std::vector<std::string> csr_attributes;
+  bool est_enrolment = true, est_server_keys = false, est_pop_linking = false, cmp = true;
   bool announce = true, grasp = true, grasp_to_pledges = false;
   std::string pin = "chain", audit_log = "after-status", audit_unknown = "refuse", audit_unavailable = "wait";
   std::vector<std::string> known_domains;
