@@ -6,28 +6,50 @@
 
 namespace cahn::brski {
 
-Result<void> Masa::Impl::check_born(const crypto::Certificate& idevid) const {
-  const auto value = store.get(births_table, device_key(idevid));
+Result<std::optional<Birth>> Masa::Impl::birth_of(const Tenant& tenant, const std::string& device) const {
+  const auto value = store.get(tenant.births, device);
   if (!value) return fail(BrskiError::unavailable, "the records of births cannot be read at the moment");
-  if (!*value) return fail(BrskiError::unknown_party, "no device with this serial number is known here");
-  const auto birth = birth_from_json(as_text(**value));
+  if (!*value) return std::optional<Birth>();
+  auto birth = birth_from_json(as_text(**value));
   if (!birth) return fail(BrskiError::unavailable, "the record of this device's birth cannot be read");
+  return std::optional(*std::move(birth));
+}
+
+Result<Birth> Masa::Impl::check_born(const Tenant& tenant, const crypto::Certificate& idevid) const {
+  CAHN_TRY(auto birth, birth_of(tenant, device_key(idevid)));
+  if (!birth) return fail(BrskiError::unknown_party, "no device with this serial number is known here");
   if (!(birth->idevid.public_key() == idevid.public_key())) {
     return fail(BrskiError::forbidden, "the device with this serial number was born with another key");
   }
-  return {};
+  return *std::move(birth);
+}
+
+Result<std::vector<std::string>> Masa::Impl::issuers_of(const Tenant& tenant, std::string_view serial_number) const {
+  constexpr std::size_t more_than_any_maker_has = 64;
+  const std::string prefix = hex(as_bytes(serial_number)) + "/";
+  const auto rows = store.scan(tenant.serials, prefix, more_than_any_maker_has);
+  if (!rows) return fail(BrskiError::unavailable, "the records of births cannot be read at the moment");
+  std::vector<std::string> issuers;
+  for (const auto& [key, nothing] : *rows) issuers.push_back(key.substr(prefix.size()));
+  return issuers;
 }
 
 net::awaitable<Result<bool>> Masa::Impl::record_birth(Birth birth) {
-  if (auto path = crypto::verify_chain(birth.idevid, {}, options.idevid_anchors, clock.now()); !path) {
+  const Tenant* tenant = tenant_of(birth.idevid);
+  if (!tenant) co_return fail(BrskiError::unknown_party, "the IDevID is not of a CA served here");
+  if (auto path = crypto::verify_chain(birth.idevid, {}, tenant->options.idevid_anchors, clock.now()); !path) {
     co_return fail(BrskiError::unknown_party, "the IDevID is not of a CA served here: " + path.error().message);
   }
   const std::string key = device_key(birth.idevid);
   store::Batch batch;
   const Bytes document = to_bytes(to_json(birth));
   batch.events.push_back({"birth", document});
-  batch.puts.push_back({std::string(births_table), key, document});
-  batch.absent.emplace_back(std::string(births_table), key);
+  batch.puts.push_back({tenant->births, key, document});
+  batch.puts.push_back({tenant->serials,
+                        hex(as_bytes(birth.serial_number)) + "/" +
+                            hex(birth.idevid.authority_key_identifier().value_or(Bytes{})),
+                        {}});
+  batch.absent.emplace_back(tenant->births, key);
   const auto done = co_await store::commit(store, std::move(batch));
   if (done) {
     tell("BRSKI_BIRTH", {"0.4", birth.serial_number, "Recorded the birth of a device.", birth.idevid.issuer_text()});
@@ -36,27 +58,31 @@ net::awaitable<Result<bool>> Masa::Impl::record_birth(Birth birth) {
   if (!(done.error().code == store::StoreError::conflict)) {
     co_return fail(BrskiError::unavailable, "the birth cannot be recorded: " + done.error().message);
   }
-  const auto known = store.get(births_table, key);
-  const auto earlier =
-      known && *known ? birth_from_json(as_text(**known)) : Result<Birth>(fail(BrskiError::unavailable, ""));
-  if (!earlier) co_return fail(BrskiError::unavailable, "the record of this device's birth cannot be read");
-  if (earlier->idevid == birth.idevid) co_return false;
+  CAHN_CO_TRY(const auto earlier, birth_of(*tenant, key));
+  if (earlier && earlier->idevid == birth.idevid) co_return false;
   co_return fail(BrskiError::forbidden, "another device was born with this serial number");
 }
 
 net::awaitable<net::HttpResponse> Masa::Impl::report_birth(net::HttpRequest request, net::Session session) {
   if (session.peer_chain.empty()) co_return net::HttpResponse::text(401, "a factory shows its certificate");
-  const auto factory =
-      crypto::verify_chain(session.peer_chain.front(), session.peer_chain, options.factory_anchors, clock.now());
-  if (!factory) {
-    log::warning("BRSKI_BIRTH_REFUSED", "Someone who is no factory of ours reported a birth.",
-                 {{"peer", session.peer_address}, {"why", factory.error().message}});
-    co_return net::HttpResponse::text(403, "this certificate is no factory's");
-  }
   if (net::media_type(request.headers.get("Content-Type").value_or("")) != media_type_json) {
     co_return refusal({BrskiError::unsupported_media_type, "a birth is application/json"});
   }
   auto birth = birth_from_json(as_text(request.body));
+  // A factory speaks for its own maker only; whose it is, is told by the device. Of a birth that cannot be read, any
+  // factory may learn what is wrong.
+  const Tenant* of_device = birth ? tenant_of(birth->idevid) : nullptr;
+  bool is_factory = false;
+  for (const Tenant& tenant : tenants) {
+    if (of_device && of_device != &tenant) continue;
+    is_factory = is_factory || crypto::verify_chain(session.peer_chain.front(), session.peer_chain,
+                                                    tenant.options.factory_anchors, clock.now());
+  }
+  if (!is_factory) {
+    log::warning("BRSKI_BIRTH_REFUSED", "Someone who is no factory of ours reported a birth.",
+                 {{"peer", session.peer_address}, {"who", session.peer_chain.front().subject_text()}});
+    co_return net::HttpResponse::text(403, "this certificate is no factory's");
+  }
   if (!birth) co_return refusal(birth.error());
   Birth reported = *std::move(birth);
   const auto recorded = co_await record_birth(std::move(reported));

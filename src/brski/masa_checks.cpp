@@ -28,8 +28,7 @@ Result<std::vector<crypto::Certificate>> registrar_path(const voucher::SignedVou
   if (request.certificates.size() > max_carried) {
     return fail(BrskiError::unreadable_request, "the voucher-request carries more than 16 certificates");
   }
-  const crypto::TrustStore anchor({top_of(request.signer, request.certificates)});
-  auto path = crypto::verify_chain(request.signer, request.certificates, anchor, now);
+  auto path = self_contained_path(request.signer, request.certificates, now);
   if (!path) return fail(BrskiError::forbidden, "the registrar's chain does not hold: " + path.error().message);
   // RFC 8995 5.5.4
   if (!request.signer.has_extended_key_usage(crypto::oid_cmc_ra)) {
@@ -52,45 +51,55 @@ Result<void> check_proximity(const voucher::Voucher& prior, const std::vector<cr
 }
 
 // RFC 8995 5.5.5, 5.5.6: serial number and nonce are the pledge's own.
-Result<void> check_consistent(const voucher::SignedVoucher& request, const voucher::SignedVoucher& prior) {
+Result<void> check_consistent(const RegistrarRequest& request, const voucher::SignedVoucher& prior) {
   const auto serial = prior.signer.subject_serial_number();
-  if (!serial || request.voucher.serial_number != *serial || prior.voucher.serial_number != *serial) {
+  if (!serial || request.serial_number != *serial || prior.voucher.serial_number != *serial) {
     return fail(BrskiError::forbidden,
                 "the serial-number is not the one of the IDevID that signed the pledge's request");
   }
-  if (!request.voucher.nonce || request.voucher.nonce != prior.voucher.nonce) {
+  if (request.nonce && request.nonce != prior.voucher.nonce) {
     return fail(BrskiError::forbidden, "the nonce is not the one of the pledge's request");
   }
-  const auto& issuer = request.voucher.idevid_issuer;
-  if (issuer && issuer != prior.signer.authority_key_identifier_der() &&
-      issuer != prior.signer.authority_key_identifier()) {
+  const auto& issuer = request.signed_request.voucher.idevid_issuer;
+  if (issuer && !is_issuer_of(*issuer, prior.signer)) {
     return fail(BrskiError::forbidden,
                 "idevid-issuer is not the issuer of the IDevID that signed the pledge's request");
   }
   return {};
 }
 
-Result<voucher::SignedVoucher> prior_request(const voucher::SignedVoucher& request) {
+Result<std::optional<voucher::SignedVoucher>> prior_request(const voucher::SignedVoucher& request) {
   const auto& prior = request.voucher.prior_signed_voucher_request;
-  // Nonceless requests (5.5.4) need a registrar that is known beforehand; this MASA answers only for pledges that took
-  // part.
-  if (!prior) return fail(BrskiError::forbidden, "the voucher-request brings no prior-signed-voucher-request");
-  auto opened = voucher::open(*prior, voucher::Root::voucher_request);
-  if (!opened) {
-    Error error = as_request_error(opened.error());
-    error.message = "the prior-signed-voucher-request: " + error.message;
-    return std::unexpected(std::move(error));
-  }
-  return opened;
+  if (!prior) return std::optional<voucher::SignedVoucher>();
+  auto opened = voucher::open(voucher::guess_format(*prior), *prior, voucher::Root::voucher_request);
+  if (opened) return std::optional(*std::move(opened));
+  Error error = as_request_error(opened.error());
+  error.message = "the prior-signed-voucher-request: " + error.message;
+  return std::unexpected(std::move(error));
 }
 
 }  // namespace
 
-Result<RegistrarRequest> check_registrar_request(ByteView cms, const crypto::TrustStore& idevid_anchors, Time now) {
-  auto request = voucher::open(cms, voucher::Root::voucher_request);
+Result<std::vector<crypto::Certificate>> self_contained_path(const crypto::Certificate& leaf,
+                                                             const std::vector<crypto::Certificate>& carried,
+                                                             Time now) {
+  return crypto::verify_chain(leaf, carried, crypto::TrustStore({top_of(leaf, carried)}), now);
+}
+
+Result<RegistrarRequest> read_registrar_request(voucher::Format format, ByteView signed_request, Time now) {
+  auto request = voucher::open(format, signed_request, voucher::Root::voucher_request);
   if (!request) return std::unexpected(as_request_error(request.error()));
   CAHN_TRY(auto registrar, registrar_path(*request, now));
-  CAHN_TRY(const auto prior, prior_request(*request));
+  CAHN_TRY(auto prior, prior_request(*request));
+  std::string serial = request->voucher.serial_number;
+  std::optional<std::string> nonce = request->voucher.nonce;
+  return RegistrarRequest{*std::move(request), std::move(registrar), std::move(prior), std::move(serial),
+                          std::move(nonce)};
+}
+
+Result<PledgeIdentity> check_pledge_request(const RegistrarRequest& request, const crypto::TrustStore& idevid_anchors,
+                                            Time now) {
+  const voucher::SignedVoucher& prior = *request.prior;
   const auto device = crypto::verify_chain(prior.signer, prior.certificates, idevid_anchors, now);
   if (!device && device.error().code == crypto::CryptoError::expired) {
     return fail(BrskiError::forbidden, "the IDevID is outside its validity");
@@ -98,33 +107,108 @@ Result<RegistrarRequest> check_registrar_request(ByteView cms, const crypto::Tru
   if (!device || device->size() < 2 || prior.signer.is_ca()) {
     return fail(BrskiError::unknown_party, "the pledge's request is not signed by an IDevID of a maker served here");
   }
-  CAHN_CHECK(check_consistent(*request, prior));
-  CAHN_CHECK(check_proximity(prior.voucher, registrar));
-  std::string serial = request->voucher.serial_number;
-  std::string nonce = *request->voucher.nonce;
-  return RegistrarRequest{*std::move(request), std::move(registrar), prior.signer,
-                          (*device)[1],        std::move(serial),    std::move(nonce)};
+  CAHN_CHECK(check_consistent(request, prior));
+  CAHN_CHECK(check_proximity(prior.voucher, request.registrar));
+  return PledgeIdentity{prior.signer, (*device)[1]};
 }
 
-voucher::Voucher voucher_for(const RegistrarRequest& request, const crypto::Certificate& pin, Time now) {
+Result<void> check_fresh(const RegistrarRequest& request, std::chrono::seconds max_age, Time now) {
+  constexpr auto wrong_clock = std::chrono::hours(1);
+  const auto& created = request.signed_request.voucher.created_on;
+  if (created && *created < now - max_age) {
+    return fail(BrskiError::forbidden, "the voucher-request is stale: it was created on " + rfc3339(*created));
+  }
+  if (created && *created > now + wrong_clock) {
+    return fail(BrskiError::forbidden, "the voucher-request was created on " + rfc3339(*created) +
+                                           ", which has not come: the registrar's clock is wrong");
+  }
+  return {};
+}
+
+namespace {
+
+// One step of a path against the lists of its issuer.
+Result<std::optional<Time>> check_one(const crypto::Certificate& certificate, const crypto::Certificate& issuer,
+                                      std::span<const crypto::Crl> lists, Time now) {
+  std::vector<crypto::Crl> of_issuer;
+  // Another CA may bear the same name: only its key tells.
+  std::ranges::copy_if(lists, std::back_inserter(of_issuer), [&](const crypto::Crl& list) {
+    return list.issuer() == issuer.subject() && list.signed_by(issuer.public_key());
+  });
+  if (of_issuer.empty()) return std::optional<Time>();
+  const Time ends = std::ranges::max(of_issuer, {}, &crypto::Crl::next_update).next_update();
+  const auto checked = crypto::verify_chain(certificate, {}, crypto::TrustStore({issuer}, of_issuer), now);
+  if (checked) return std::optional(ends);
+  if (checked.error().code == crypto::CryptoError::revoked) {
+    return fail(BrskiError::forbidden, "the registrar's chain does not hold: the certificate of " +
+                                           certificate.subject_text() + " is revoked");
+  }
+  return fail(BrskiError::unavailable, "the revocation list of " + issuer.subject_text() +
+                                           " that this MASA has is out of date or of no use");
+}
+
+}  // namespace
+
+Result<std::optional<Time>> check_revocation(const std::vector<crypto::Certificate>& path,
+                                             std::span<const crypto::Crl> lists, bool required, Time now) {
+  std::optional<Time> first_end;
+  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
+    CAHN_TRY(const auto end, check_one(path[i], path[i + 1], lists, now));
+    if (i == 0 && required && !end) {
+      return fail(BrskiError::forbidden, "this MASA has no revocation list of " + path[1].subject_text() +
+                                             ", and demands one");
+    }
+    if (end) first_end = first_end ? std::min(*first_end, *end) : *end;
+  }
+  if (required && path.size() < 2) {
+    return fail(BrskiError::forbidden, "the voucher-request does not bring the CA of its registrar, "
+                                       "whose revocation can then not be checked, as this MASA demands");
+  }
+  return first_end;
+}
+
+Bytes key_identifier_in(ByteView idevid_issuer) {
+  // AuthorityKeyIdentifier ::= SEQUENCE { keyIdentifier [0] IMPLICIT OCTET STRING OPTIONAL, … }
+  constexpr std::uint8_t sequence = 0x30, key_identifier = 0x80;
+  const auto length_octets = [](std::uint8_t first) -> std::size_t { return first == 0x82 ? 3 : first == 0x81 ? 2 : 1; };
+  if (idevid_issuer.size() < 2 || idevid_issuer[0] != sequence) return to_bytes(idevid_issuer);
+  const ByteView inner = idevid_issuer.subspan(std::min(idevid_issuer.size(), 1 + length_octets(idevid_issuer[1])));
+  if (inner.size() < 2 || inner[0] != key_identifier || inner[1] >= 0x80 || inner.size() < std::size_t{2} + inner[1]) {
+    return {};
+  }
+  return to_bytes(inner.subspan(2, inner[1]));
+}
+
+bool is_issuer_of(ByteView idevid_issuer, const crypto::Certificate& idevid) {
+  const Bytes issuer = to_bytes(idevid_issuer);
+  return issuer == idevid.authority_key_identifier_der() || issuer == idevid.authority_key_identifier();
+}
+
+voucher::Voucher voucher_for(const RegistrarRequest& request, const VoucherTerms& terms, Time now) {
   voucher::Voucher voucher;
   voucher.created_on = now;
-  voucher.assertion = voucher::Assertion::proximity;
+  voucher.assertion = terms.assertion;
   voucher.serial_number = request.serial_number;
-  voucher.idevid_issuer = request.idevid.authority_key_identifier_der();
-  voucher.pinned_domain_cert = pin;
-  voucher.domain_cert_revocation_checks = false;
+  voucher.idevid_issuer = terms.idevid.authority_key_identifier_der();
+  voucher.pinned_domain_cert = terms.pin;
+  voucher.domain_cert_revocation_checks = terms.revocation_checks;
   voucher.nonce = request.nonce;
+  if (request.nonce) return voucher;
+  voucher.expires_on = terms.expires_on;
+  voucher.last_renewal_date = terms.last_renewal;
   return voucher;
 }
 
-const crypto::Certificate& pin_of(const RegistrarRequest& request, PinPolicy policy) {
-  return policy == PinPolicy::farthest ? request.registrar.back() : request.registrar.front();
+const crypto::Certificate& pin_of(const std::vector<crypto::Certificate>& path, PinPolicy policy) {
+  return policy == PinPolicy::farthest ? path.back() : path.front();
 }
 
 std::string device_key(const crypto::Certificate& idevid) {
-  const std::string serial = idevid.subject_serial_number().value_or("");
-  return hex(idevid.authority_key_identifier().value_or(Bytes{})) + "/" + hex(as_bytes(serial));
+  return device_key(idevid.authority_key_identifier().value_or(Bytes{}), idevid.subject_serial_number().value_or(""));
+}
+
+std::string device_key(ByteView issuer_key_id, std::string_view serial_number) {
+  return hex(issuer_key_id) + "/" + hex(as_bytes(serial_number));
 }
 
 }  // namespace cahn::brski

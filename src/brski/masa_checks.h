@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,26 +11,62 @@
 
 namespace cahn::brski {
 
-// A request that holds together: a registrar and a pledge of ours that met.
+// A request that holds together as far as its registrar goes; whose device it is about is still open.
 struct RegistrarRequest {
   voucher::SignedVoucher signed_request;
   std::vector<crypto::Certificate>
-      registrar;               // the signer's path, leaf first; the last is the anchor the request brought
-  crypto::Certificate idevid;  // who signed the prior request
-  crypto::Certificate issuer;  // the CA certificate that issued the IDevID
+      registrar;  // the signer's path, leaf first; the last is the anchor the request brought
+  std::optional<voucher::SignedVoucher> prior;  // the pledge's own, whose signature holds for whoever made it
   std::string serial_number;
-  std::string nonce;
+  std::optional<std::string> nonce;  // none: a nonceless voucher is asked for (5.5.4)
 };
+// Errors: unreadable_request (406), forbidden (403).
+Result<RegistrarRequest> read_registrar_request(voucher::Format, ByteView signed_request, Time now);
 
-// Errors: unreadable_request (406), forbidden (403), unknown_party (404: an IDevID of a CA that is not ours).
-Result<RegistrarRequest> check_registrar_request(ByteView cms, const crypto::TrustStore& idevid_anchors, Time now);
+// Who signed the pledge's request, and the CA certificate that issued it.
+struct PledgeIdentity {
+  crypto::Certificate idevid;
+  crypto::Certificate issuer;
+};
+// REQUIRES: there is a prior request. That its signer is a device of this maker, that serial number and nonce agree, and
+// that registrar and pledge have met. Errors: unknown_party (404: an IDevID of a CA that is not the maker's), forbidden.
+Result<PledgeIdentity> check_pledge_request(const RegistrarRequest&, const crypto::TrustStore& idevid_anchors, Time now);
 
+// RFC 8995 5.6: a request is stale when it was made too long ago. One without created-on is never. Errors: forbidden.
+Result<void> check_fresh(const RegistrarRequest&, std::chrono::seconds max_age, Time now);
+
+// RFC 8995 5.5.3: no certificate of the registrar's path is on the revocation list of its issuer. `required`: there must
+// be a list for the registrar's own certificate. Returns when the first of the lists that were used runs out; nullopt
+// when none was. Errors: forbidden (revoked, or no list), unavailable (the list here is out of date or unusable).
+Result<std::optional<Time>> check_revocation(const std::vector<crypto::Certificate>& path,
+                                             std::span<const crypto::Crl> lists, bool required, Time now);
+
+// The key identifier in an idevid-issuer, which is a DER AuthorityKeyIdentifier or the bare identifier (decision 4).
+// Empty when it holds none.
+Bytes key_identifier_in(ByteView idevid_issuer);
+// Whether an idevid-issuer is that of the IDevID.
+bool is_issuer_of(ByteView idevid_issuer, const crypto::Certificate& idevid);
+
+// What goes into a voucher beside what the request brings.
+struct VoucherTerms {
+  voucher::Assertion assertion = voucher::Assertion::logged;
+  crypto::Certificate pin;
+  crypto::Certificate idevid;
+  bool revocation_checks = false;                // domain-cert-revocation-checks
+  std::optional<Time> expires_on, last_renewal;  // nonceless vouchers only (decision 2)
+};
 // The voucher that answers it (RFC 8995 5.6), to be signed.
-voucher::Voucher voucher_for(const RegistrarRequest&, const crypto::Certificate& pin, Time now);
+voucher::Voucher voucher_for(const RegistrarRequest&, const VoucherTerms&, Time now);
 
-const crypto::Certificate& pin_of(const RegistrarRequest&, PinPolicy);
+const crypto::Certificate& pin_of(const std::vector<crypto::Certificate>& path, PinPolicy);
+
+// The path of a chain that brings its own anchor (RFC 8995 5.5.2), leaf first: what it proves is that the leaf's key
+// belongs to whoever holds the last one's. Errors: those of verify_chain.
+Result<std::vector<crypto::Certificate>> self_contained_path(const crypto::Certificate& leaf,
+                                                             const std::vector<crypto::Certificate>& carried, Time now);
 
 // Tells devices of different CAs with one serial number apart: `<issuer key id, hex>/<serial number, hex>`.
 std::string device_key(const crypto::Certificate& idevid);
+std::string device_key(ByteView issuer_key_id, std::string_view serial_number);
 
 }  // namespace cahn::brski

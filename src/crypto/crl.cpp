@@ -108,6 +108,7 @@ Result<Crl> Crl::from_der(ByteView der) {
   CrlPtr crl = decode_exactly<d2i_X509_CRL, i2d_X509_CRL, CrlPtr>(der);
   if (!crl) return openssl_failure(CryptoError::malformed, "not a CRL in DER");
   Crl out(to_bytes(der));
+  CAHN_TRY(out.issuer_, to_name(X509_CRL_get_issuer(crl.get())));
   CAHN_TRY(out.number_, number_of(crl.get()));
   CAHN_TRY(out.this_update_, to_time(X509_CRL_get0_lastUpdate(crl.get())));
   // RFC 5280 5.1.2.5: nextUpdate must be there; without it nobody could tell an old list from a current one.

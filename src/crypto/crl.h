@@ -41,6 +41,7 @@ class Crl {
  public:
   static Result<Crl> from_der(ByteView);  // at most 16 MiB
   const Bytes& der() const { return der_; }
+  const Name& issuer() const { return issuer_; }
   std::uint64_t number() const { return number_; }
   Time this_update() const { return this_update_; }
   Time next_update() const { return next_update_; }
@@ -52,6 +53,7 @@ class Crl {
   explicit Crl(Bytes der) : der_(std::move(der)) {}
   Bytes der_;
   std::shared_ptr<X509_crl_st> handle_;
+  Name issuer_;
   std::uint64_t number_ = 0;
   Time this_update_, next_update_;
   std::vector<RevokedEntry> entries_;

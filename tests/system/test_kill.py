@@ -136,10 +136,12 @@ class KillNine(unittest.TestCase):
                 shutil.copy(file, folder)
             database = sqlite3.connect(f"{folder}/masa.db")
             counts = {}
-            # Keys are <issuer key id, hex>/<serial number, hex>/<time>/<random> (src/brski/masa.h).
-            for (key,) in database.execute("SELECT key FROM item WHERE name = 'audit'"):
+            # Keys are <issuer key id, hex>/<serial number, hex>/<time>/<domain> (src/brski/masa_audit.h); a newer entry of a
+            # domain counts those it replaced.
+            for key, value in database.execute("SELECT key, value FROM item WHERE name = 'audit'"):
                 serial = bytes.fromhex(bytes(key).decode().split("/")[1]).decode()
-                counts[serial] = counts.get(serial, 0) + 1
+                (event,) = json.loads(value)["events"]
+                counts[serial] = counts.get(serial, 0) + 1 + event.get("truncated", 0)
             database.close()
             return counts
 

@@ -111,15 +111,17 @@ Result<std::unique_ptr<admission::Admission>> masa_policy(const Ini& ini) {
 }
 
 Result<brski::MasaOptions> masa_options(const Ini& ini) {
-  brski::MasaOptions options;
+  brski::MasaTenant maker;
   CAHN_TRY(auto signer, needed_identity(ini, ini.masa.cms.sign_certificate, ini.masa.cms.sign_key,
                                         "cmsSignCertPath and cmsSignKeyPath say who signs vouchers"));
   CAHN_TRY(const auto additional, certificates(ini, ini.masa.cms.additional_certificates));
   append(signer.chain, additional);
-  options.signer = std::move(signer.chain);
-  options.key = std::move(signer.key);
+  maker.signer = std::move(signer.chain);
+  maker.key = std::move(signer.key);
   CAHN_TRY(auto anchors, needed_certificates(ini, ini.pledge.idevid_ca, "it says whose devices the MASA answers for"));
-  options.idevid_anchors = crypto::TrustStore(std::move(anchors));
+  maker.idevid_anchors = crypto::TrustStore(std::move(anchors));
+  brski::MasaOptions options;
+  options.tenants.push_back(std::move(maker));
   return options;
 }
 

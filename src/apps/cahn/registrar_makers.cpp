@@ -214,15 +214,4 @@ Result<void> read_policies(const RegistrarSettings& settings, brski::RegistrarOp
   return {};
 }
 
-Result<std::string> operator_token(const fs::path& file) {
-  if (!fs::exists(file)) {
-    CAHN_CHECK(create_file(file, as_bytes(hex(random_bytes(32)) + "\n"), FileMode::secret));
-  }
-  CAHN_TRY(const Bytes text, read_file(file, 4096));
-  std::string token = to_string(text);
-  while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
-  if (token.size() < 32) return fail(SettingsError::bad_value, file.string() + " holds no token of at least 32 octets");
-  return token;
-}
-
 }  // namespace cahn::apps

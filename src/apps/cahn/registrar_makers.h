@@ -25,7 +25,4 @@ Result<std::vector<brski::Manufacturer>> read_manufacturers(const std::vector<st
 // Pin, audit policy and formats as the settings have them. Errors: bad_value.
 Result<void> read_policies(const RegistrarSettings& settings, brski::RegistrarOptions& options);
 
-// The token that orders to the operator's port need: made on first use, 0600.
-Result<std::string> operator_token(const std::filesystem::path& file);
-
 }  // namespace cahn::apps

@@ -113,20 +113,20 @@ constexpr std::string_view type_word(std::size_t variant_index) {
 
 }  // namespace
 
-Result<void> RoleSettings::load_file() {
-  CAHN_TRY(const Bytes text, read_file(config_file_, std::size_t{1} << 20));
+Result<void> RoleSettings::read(const std::string& file) {
+  CAHN_TRY(const Bytes text, read_file(file, std::size_t{1} << 20));
   toml::table table;
   try {
-    table = toml::parse(as_text(text), config_file_);
+    table = toml::parse(as_text(text), file);
   } catch (const toml::parse_error& error) {
-    return fail(SettingsError::bad_toml, config_file_ + ":" + std::to_string(error.source().begin.line) + ": " +
+    return fail(SettingsError::bad_toml, file + ":" + std::to_string(error.source().begin.line) + ": " +
                                              std::string(error.description()));
   }
   std::vector<std::string> known;
   for (const auto& [name, entry] : entries_) known.push_back(name);
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
-    const std::string where = config_file_ + ":" + std::to_string(key.source().begin.line) + ": ";
+    const std::string where = file + ":" + std::to_string(key.source().begin.line) + ": ";
     const auto found = entries_.find(name);
     if (found == entries_.end()) {
       const std::string near = nearest_word(name, known);
@@ -142,7 +142,7 @@ Result<void> RoleSettings::load_file() {
 }
 
 Result<void> RoleSettings::load() {
-  if (!config_file_.empty()) CAHN_CHECK(load_file());
+  if (!config_file_.empty()) CAHN_CHECK(read(config_file_));
   state_ = state_text_;
   const std::map<std::string, log::Level> levels = {{"debug", log::Level::debug},
                                                     {"info", log::Level::info},

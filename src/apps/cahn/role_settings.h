@@ -29,6 +29,8 @@ class RoleSettings {
  public:
   // Adds the options every role has: --config, --state, --check, --json (logs), --log-level.
   RoleSettings(CLI::App& command, std::string role, std::string default_state);
+  // Adds none: for a file of its own that settings of a role name. `role` is what errors call it: "a tenant".
+  RoleSettings(CLI::App& command, std::string role) : command_(command), role_(std::move(role)) {}
 
   // Adds `--name` and the file key `name`. The target holds the default and must live as long as this.
   void add(const std::string& name, std::string& target, const std::string& help);
@@ -39,6 +41,8 @@ class RoleSettings {
 
   // Call after the command line was parsed: reads the file, if one was named, and sets up logging.
   Result<void> load();
+  // Reads the keys of a file, and nothing more. Errors name file and line.
+  Result<void> read(const std::string& file);
   // Fails (missing) with a sentence that names flag and key unless `value` is non-empty.
   Result<void> require(const std::string& name, const std::string& value) const;
   Result<void> require(const std::string& name, const std::vector<std::string>& values) const;
@@ -55,8 +59,6 @@ class RoleSettings {
     CLI::Option* option;
     Target target;
   };
-  Result<void> load_file();
-
   CLI::App& command_;
   std::string role_;
   std::string config_file_, state_text_, log_level_ = "info";

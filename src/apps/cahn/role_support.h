@@ -11,4 +11,7 @@ namespace cahn::apps {
 // Prints "cahn: <message>" (or the settings error) and returns the exit code that belongs to it.
 int report(const Error&);
 
+// The token that orders to a role's operator port need: made on first use, 0600.
+Result<std::string> operator_token(const std::filesystem::path& file);
+
 }  // namespace cahn::apps

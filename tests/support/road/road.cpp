@@ -145,14 +145,17 @@ Road::~Road() {
 
 void Road::start_masa(const RoadOptions& options) {
   masa_store_ = need(store::Store::open(folder_ / "masa.db"));
+  brski::MasaTenant maker;
+  maker.signer = {maker_.masa.certificate};
+  maker.key = maker_.masa.key;
+  maker.idevid_anchors = crypto::TrustStore({maker_.ca.certificate});
+  maker.factory_anchors = crypto::TrustStore({maker_.ca.certificate});
+  maker.pin = options.pin;
   brski::MasaOptions masa;
-  masa.signer = {maker_.masa.certificate};
-  masa.key = maker_.masa.key;
-  masa.idevid_anchors = crypto::TrustStore({maker_.ca.certificate});
-  masa.factory_anchors = crypto::TrustStore({maker_.ca.certificate});
-  masa.pin = options.pin;
+  masa.tenants.push_back(std::move(maker));
+  if (options.change_masa) options.change_masa(masa);
   masa.on_progress = options.on_progress;
-  masa_ = need(brski::Masa::create(std::move(masa), masa_policy_, *masa_store_));
+  masa_ = need(brski::Masa::create(std::move(masa), masa_policy_, *masa_store_, *options.masa_clock));
   net::Router router;
   masa_->add_routes(router);
   masa_site_ = std::make_unique<Site>(runtime_, web_identity(), std::move(router), "masa");

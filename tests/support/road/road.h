@@ -109,6 +109,8 @@ struct RoadOptions {
   brski::PinPolicy pin = brski::PinPolicy::farthest;
   std::function<void(const brski::Progress&)> on_progress;
   const Clock* registrar_clock = nullptr;  // else the system's
+  std::function<void(brski::MasaOptions&)> change_masa;  // before it starts; its first tenant is the road's maker
+  const Clock* masa_clock = &system_clock();
 };
 
 class Road {

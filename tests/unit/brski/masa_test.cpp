@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "requests.h"
+#include "masa_fixture.h"
 
 namespace cahn::brski {
 namespace {
@@ -185,9 +185,9 @@ TEST_F(AMasa, RefusesSerialNumbersThatDoNotAgree) {
 TEST_F(AMasa, RefusesNoncesThatDoNotAgree) {
   expect_refused(403, {.own = [](auto& own) { own.nonce = voucher::fresh_nonce(); }}, "nonce");
   expect_refused(403, {.prior = [](auto& prior) { prior.nonce = voucher::fresh_nonce(); }}, "nonce");
-  expect_refused(403, {.own = [](auto& own) { own.nonce.reset(); }}, "nonce");
+  expect_refused(403, {.own = [](auto& own) { own.nonce.reset(); }}, "nonceless");
   expect_refused(403, {.prior = [](auto& prior) { prior.nonce.reset(); }, .own = [](auto& own) { own.nonce.reset(); }},
-                 "nonce");
+                 "nonceless");
 }
 
 TEST_F(AMasa, RefusesAnIssuerThatIsNotTheIDevIDs) {
@@ -240,11 +240,64 @@ TEST_F(AMasa, RefusesWhatItCannotReadAndServesTheNextHonestRequest) {
 }
 
 TEST_F(AMasa, RefusesAnAcceptItCannotServe) {
-  auto http = test::post(path_request_voucher, voucher::media_type_cms, request({}));
-  http.headers.set("Accept", "application/voucher-jws+json");
-  EXPECT_EQ(need(test::send(road_, road_.masa_endpoint(), road_.registrar_identity(), http)).status, 415);
-  http.headers.set("Accept", "application/voucher-jws+json, */*");
-  EXPECT_EQ(need(test::send(road_, road_.masa_endpoint(), road_.registrar_identity(), http)).status, 200);
+  const auto accepting = [&](const std::string& accept) {
+    auto http = test::post(path_request_voucher, voucher::media_type_cms, request({}));
+    http.headers.set("Accept", accept);
+    return need(test::send(road_, road_.masa_endpoint(), road_.registrar_identity(), http));
+  };
+  const auto not_for_this_device = accepting("application/voucher-jws+json");
+  EXPECT_EQ(not_for_this_device.status, 406);
+  EXPECT_NE(as_text(not_for_this_device.body).find("cannot read"), std::string_view::npos);
+  const auto not_understood = accepting("application/voucher-cose+cbor");
+  EXPECT_EQ(not_understood.status, 415);
+  EXPECT_NE(as_text(not_understood.body).find("Accept"), std::string_view::npos);
+  EXPECT_EQ(logged(), 0u);
+  EXPECT_EQ(accepting("application/voucher-jws+json, */*").status, 200);
+}
+
+TEST_F(AMasa, IgnoresWhatARegistrarMayNotSay) {  // RFC 8995 3.4
+  const test::Party other = test::make_ca("other");
+  const auto answer = ask(request({.own = [&](auto& own) {
+    own.pinned_domain_cert = other.certificate;
+    own.domain_cert_revocation_checks = true;
+    own.assertion = voucher::Assertion::verified;
+    own.proximity_registrar_cert = other.certificate;
+  }}));
+  ASSERT_EQ(answer.status, 200) << as_text(answer.body);
+  const auto voucher = need(voucher::open(answer.body, voucher::Root::voucher)).voucher;
+  EXPECT_EQ(voucher.pinned_domain_cert, road_.domain_ca().certificate());
+  EXPECT_EQ(voucher.domain_cert_revocation_checks, false);
+  EXPECT_EQ(voucher.assertion, voucher::Assertion::proximity);
+  EXPECT_FALSE(voucher.proximity_registrar_cert);
+}
+
+TEST_F(AMasa, AnswersTheSameRequestOnceMoreWithTheSameVoucherAndNoNewEntry) {  // RFC 8995 5.6
+  const Bytes body = request({});
+  const auto first = ask(body);
+  ASSERT_EQ(first.status, 200);
+  EXPECT_EQ(ask(body).body, first.body);
+  EXPECT_EQ(logged(), 1u);
+  const auto log = need(road_.masa().audit_log(device_.certificate()));
+  EXPECT_EQ(log.events.at(0).truncated, 0u);
+  // Another request of the same domain is another voucher.
+  EXPECT_NE(ask(request({})).body, first.body);
+  EXPECT_EQ(need(road_.masa().audit_log(device_.certificate())).events.at(0).truncated, 1u);
+  EXPECT_NE(ask(body).body, first.body) << "only the last answer is kept";
+}
+
+TEST_F(AMasa, LogsTheNonceOctetForOctet) {  // RFC 8995 5.8.1
+  const std::string nonce = "a_nonce-that is no base64 \u00e9";
+  const auto set = [&](auto& voucher) { voucher.nonce = nonce; };
+  ASSERT_EQ(ask(request({.prior = set, .own = set})).status, 200);
+  EXPECT_EQ(need(road_.masa().audit_log(device_.certificate())).events.at(0).nonce, nonce);
+}
+
+TEST_F(AMasa, RefusesAStaleRequestAndOneFromTheFuture) {
+  const Time now = system_clock().now();
+  expect_refused(403, {.own = [&](auto& own) { own.created_on = now - std::chrono::days(6); }}, "stale");
+  expect_refused(403, {.own = [&](auto& own) { own.created_on = now + std::chrono::hours(2); }}, "clock is wrong");
+  EXPECT_EQ(ask(request({.own = [&](auto& own) { own.created_on = now - std::chrono::days(4); }})).status, 200)
+      << "a registrar repeats an undecided request for so long";
 }
 
 TEST_F(AMasa, AsksPolicyAndIssuesNothingAgainstIt) {
@@ -325,18 +378,22 @@ TEST_F(AReportOfABirth, MustBeOfADeviceOfOurs) {
 
 TEST(AMasasOptions, MustBeUsable) {
   Road road;
-  const auto create = [&](const std::function<void(MasaOptions&)>& change) {
+  const auto create = [&](const std::function<void(MasaTenant&)>& change) {
+    MasaTenant maker;
+    maker.signer = {road.maker().masa.certificate};
+    maker.key = road.maker().masa.key;
+    maker.idevid_anchors = crypto::TrustStore({road.maker().ca.certificate});
+    change(maker);
     MasaOptions options;
-    options.signer = {road.maker().masa.certificate};
-    options.key = road.maker().masa.key;
-    options.idevid_anchors = crypto::TrustStore({road.maker().ca.certificate});
-    change(options);
+    options.tenants.push_back(std::move(maker));
     return Masa::create(std::move(options), road.masa_policy(), road.masa_store()).has_value();
   };
   EXPECT_TRUE(create([](auto&) {}));
-  EXPECT_FALSE(create([](auto& o) { o.signer.clear(); }));
-  EXPECT_FALSE(create([&](auto& o) { o.key = road.maker().ca.key; }));
-  EXPECT_FALSE(create([](auto& o) { o.idevid_anchors = {}; }));
+  EXPECT_FALSE(create([](auto& m) { m.signer.clear(); }));
+  EXPECT_FALSE(create([&](auto& m) { m.key = road.maker().ca.key; }));
+  EXPECT_FALSE(create([](auto& m) { m.idevid_anchors = {}; }));
+  EXPECT_FALSE(create([](auto& m) { m.max_audit_entries = 0; }));
+  EXPECT_FALSE(create([](auto& m) { m.nonceless_lifetime = std::chrono::seconds(0); }));
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ TEST_F(ARevocationList, SaysWhatWasPutIntoIt) {
                    {"7f", Pki::now() - std::chrono::hours(1), RevocationReason::certificate_hold},
                    {"80", Pki::now(), RevocationReason::unspecified}};
   const Crl crl = must(Crl::from_der(make()));
+  EXPECT_EQ(crl.issuer(), ca_.certificate.subject());
   EXPECT_EQ(crl.number(), 7u);
   EXPECT_EQ(crl.this_update(), spec_.this_update);
   EXPECT_EQ(crl.next_update(), spec_.next_update);
