@@ -167,23 +167,6 @@ Result<std::optional<Time>> check_revocation(const std::vector<crypto::Certifica
   return first_end;
 }
 
-Bytes key_identifier_in(ByteView idevid_issuer) {
-  // AuthorityKeyIdentifier ::= SEQUENCE { keyIdentifier [0] IMPLICIT OCTET STRING OPTIONAL, … }
-  constexpr std::uint8_t sequence = 0x30, key_identifier = 0x80;
-  const auto length_octets = [](std::uint8_t first) -> std::size_t { return first == 0x82 ? 3 : first == 0x81 ? 2 : 1; };
-  if (idevid_issuer.size() < 2 || idevid_issuer[0] != sequence) return to_bytes(idevid_issuer);
-  const ByteView inner = idevid_issuer.subspan(std::min(idevid_issuer.size(), 1 + length_octets(idevid_issuer[1])));
-  if (inner.size() < 2 || inner[0] != key_identifier || inner[1] >= 0x80 || inner.size() < std::size_t{2} + inner[1]) {
-    return {};
-  }
-  return to_bytes(inner.subspan(2, inner[1]));
-}
-
-bool is_issuer_of(ByteView idevid_issuer, const crypto::Certificate& idevid) {
-  const Bytes issuer = to_bytes(idevid_issuer);
-  return issuer == idevid.authority_key_identifier_der() || issuer == idevid.authority_key_identifier();
-}
-
 voucher::Voucher voucher_for(const RegistrarRequest& request, const VoucherTerms& terms, Time now) {
   voucher::Voucher voucher;
   voucher.created_on = now;

@@ -41,12 +41,6 @@ Result<void> check_fresh(const RegistrarRequest&, std::chrono::seconds max_age, 
 Result<std::optional<Time>> check_revocation(const std::vector<crypto::Certificate>& path,
                                              std::span<const crypto::Crl> lists, bool required, Time now);
 
-// The key identifier in an idevid-issuer, which is a DER AuthorityKeyIdentifier or the bare identifier (decision 4).
-// Empty when it holds none.
-Bytes key_identifier_in(ByteView idevid_issuer);
-// Whether an idevid-issuer is that of the IDevID.
-bool is_issuer_of(ByteView idevid_issuer, const crypto::Certificate& idevid);
-
 // What goes into a voucher beside what the request brings.
 struct VoucherTerms {
   voucher::Assertion assertion = voucher::Assertion::logged;

@@ -160,11 +160,6 @@ Result<Bytes> make_registrar_request(const OfflineDevice& device, const RequestS
   return sign_request(own, style);
 }
 
-bool is_issuer_of(ByteView named, const crypto::Certificate& idevid) {
-  const Bytes issuer = to_bytes(named);
-  return issuer == idevid.authority_key_identifier_der() || issuer == idevid.authority_key_identifier();
-}
-
 Result<voucher::SignedVoucher> check_returned_voucher(ByteView body, const VoucherExpectation& expected, Time now) {
   const auto refuse = [](std::string why) {
     return fail(BrskiError::masa_failed, "the MASA's voucher is of no use: " + std::move(why));

@@ -53,9 +53,6 @@ Result<Bytes> make_registrar_request(const voucher::SignedVoucher& request, cons
                                      const RequestStyle& style, Time now);
 Result<Bytes> make_registrar_request(const OfflineDevice& device, const RequestStyle& style, Time now);
 
-// Whether `named` is the AuthorityKeyIdentifier of the IDevID, or the key identifier in it.
-bool is_issuer_of(ByteView named, const crypto::Certificate& idevid);
-
 // C.8, decision 13: a voucher for this device and this attempt, whose pin reaches the registrar's own TLS certificate.
 // Without a nonce here it must have none, and not be over. Errors: masa_failed.
 struct VoucherExpectation {

@@ -85,6 +85,11 @@ Error as_request_error(const Error& error) {
   return {not_believed ? BrskiError::forbidden : BrskiError::unreadable_request, error.message};
 }
 
+bool is_issuer_of(ByteView idevid_issuer, const crypto::Certificate& idevid) {
+  const Bytes issuer = to_bytes(idevid_issuer);
+  return issuer == idevid.authority_key_identifier_der() || issuer == idevid.authority_key_identifier();
+}
+
 std::string printable(std::string_view text, std::size_t limit) {
   std::string out;
   for (const char c : text.substr(0, limit)) out += (c >= 0x20 && c < 0x7f) ? c : '?';

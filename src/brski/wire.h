@@ -58,6 +58,9 @@ net::HttpResponse come_back_later(std::chrono::seconds);
 // Turns what voucher::open refused into unreadable_request or forbidden (decision 5).
 Error as_request_error(const Error& from_voucher);
 
+// Whether an idevid-issuer is that of the IDevID: its AuthorityKeyIdentifier, or the key identifier in it (decision 4).
+bool is_issuer_of(ByteView idevid_issuer, const crypto::Certificate& idevid);
+
 // Text of a peer for a log line or a message: printable, one line, at most `limit` octets.
 std::string printable(std::string_view text, std::size_t limit = 200);
 
