@@ -18,7 +18,6 @@ using nlohmann::json;
 constexpr std::string_view access_table = "assurance.access";
 constexpr std::string_view progress_table = "assurance.progress";
 constexpr std::string_view progress_key = "registrar";
-constexpr std::size_t page = 1'000;
 
 std::unexpected<Error> corrupt(const Error& error) {
   return fail(store::StoreError::corrupt, "the router's table: " + error.message);
@@ -87,7 +86,7 @@ Result<std::unique_ptr<AccessTable>> AccessTable::open(store::Store& store, cons
 Result<void> AccessTable::load() {
   std::string after;
   for (;;) {
-    CAHN_TRY(const auto items, store_.scan(access_table, "", page, after));
+    CAHN_TRY(const auto items, store_.scan(access_table, "", store::scan_page, after));
     for (const auto& [key, value] : items) {
       const auto access = read_access(value);
       if (!access) return corrupt(access.error());
@@ -95,7 +94,7 @@ Result<void> AccessTable::load() {
       by_device_.insert_or_assign(access->device, *access);
       after = key;
     }
-    if (items.size() < page) break;
+    if (items.size() < store::scan_page) break;
   }
   CAHN_TRY(const auto progress, store_.get(progress_table, progress_key));
   if (!progress) return {};

@@ -25,7 +25,6 @@ constexpr std::string_view decision_event = "decision";
 constexpr std::string_view decision_table = "assurance.decision";  // device → its current decision and access
 constexpr std::string_view life_table = "assurance.life";
 constexpr std::string_view epoch_key = "epoch";
-constexpr std::size_t page = 1'000;
 constexpr std::size_t max_at_once = 2'000;  // decisions of one commit
 
 // What stands about one device: the decision, and what routers were told, if it has an LDevID.
@@ -145,7 +144,7 @@ Result<void> DecisionLoopImpl::load() {
   CAHN_TRY(epoch_, open_life(store_));
   std::string after;
   for (;;) {
-    CAHN_TRY(const auto items, store_.scan(decision_table, "", page, after));
+    CAHN_TRY(const auto items, store_.scan(decision_table, "", store::scan_page, after));
     for (const auto& [device, value] : items) {
       auto standing = read_standing(value);
       if (!standing) return fail(store::StoreError::corrupt, "the table of decisions: " + standing.error().message);
@@ -153,7 +152,7 @@ Result<void> DecisionLoopImpl::load() {
       standing_.insert_or_assign(device, std::move(*standing));
       after = device;
     }
-    if (items.size() < page) return {};
+    if (items.size() < store::scan_page) return {};
   }
 }
 

@@ -136,7 +136,7 @@ class CsvReader {
   Result<std::vector<Field>> record() {
     std::vector<Field> fields;
     for (;;) {
-      if (fields.size() > column_count) return wrong_at(place_, "more fields than there are columns");
+      if (fields.size() == column_count) return wrong_at(place_, "more fields than there are columns");
       CAHN_TRY(Field field, next_field());
       fields.push_back(std::move(field));
       if (end_of_line()) return fields;

@@ -15,8 +15,7 @@ namespace {
 
 using stored::json;
 
-constexpr std::string_view table = "manufacturers";
-constexpr std::size_t max_order = std::size_t{256} << 10;
+constexpr std::string_view maker_table = "manufacturers";
 constexpr std::size_t max_added = 1000;
 
 std::string document(const json& value) { return stored::written(value, 2) + "\n"; }
@@ -29,7 +28,7 @@ net::HttpResponse not_done(const Error& why) {
   return answer;
 }
 
-json to_json(const AuditFinding& finding) {
+json finding_shown(const AuditFinding& finding) {
   return {{"standing", admission::to_text(finding.verdict.standing)},
           {"reason", finding.verdict.reason},
           {"accepted", finding.verdict.accepted},
@@ -119,7 +118,7 @@ std::string Registrar::Impl::list_onboardings() const {
                     {"voucherAt", rfc3339(one.delivered_at)},
                     {"reportedAt", one.reported_at ? json(rfc3339(*one.reported_at)) : json(nullptr)},
                     {"storedVoucher", one.offline},
-                    {"auditLog", one.audit ? to_json(*one.audit) : json(nullptr)}});
+                    {"auditLog", one.audit ? finding_shown(*one.audit) : json(nullptr)}});
   }
   return document(list);
 }
@@ -159,7 +158,7 @@ Result<std::string> Registrar::Impl::list_offline() const {
                     {"serialNumber", one.serial_number},
                     {"fetchedAt", rfc3339(one.fetched_at)},
                     {"expiresOn", one.expires_on ? json(rfc3339(*one.expires_on)) : json(nullptr)},
-                    {"auditLog", one.audit ? to_json(*one.audit) : json(nullptr)}});
+                    {"auditLog", one.audit ? finding_shown(*one.audit) : json(nullptr)}});
   }
   return document(list);
 }
@@ -194,7 +193,7 @@ net::awaitable<net::HttpResponse> Registrar::Impl::order_onboarding(net::HttpReq
   if (!onboarding) co_return not_done({BrskiError::unknown_party, "no voucher went to such a device"});
   if (order->kind == OnboardingOrder::Kind::refresh) {  // RFC 8995 5.8: logs may be asked for later
     const AuditFinding finding = co_await audit_again(*std::move(onboarding));
-    co_return net::HttpResponse::json(200, document(to_json(finding)));
+    co_return net::HttpResponse::json(200, document(finding_shown(finding)));
   }
   std::string reason = order->reason;
   auto accepted = co_await records->accept(std::move(id), std::move(reason));
@@ -205,7 +204,7 @@ net::awaitable<net::HttpResponse> Registrar::Impl::order_onboarding(net::HttpReq
 }
 
 Result<void> Registrar::Impl::load_added() {
-  CAHN_TRY(const auto rows, options.store->scan(table, "", max_added));
+  CAHN_TRY(const auto rows, options.store->scan(maker_table, "", max_added));
   const std::lock_guard lock(makers_mutex);
   for (const auto& [name, order] : rows) {
     auto maker = manufacturer_from_json(as_text(order));
@@ -230,7 +229,7 @@ net::awaitable<Result<void>> Registrar::Impl::add_manufacturer(Manufacturer make
     }
   }
   store::Batch batch;
-  batch.puts.push_back({std::string(table), name, to_bytes(order)});
+  batch.puts.push_back({std::string(maker_table), name, to_bytes(order)});
   batch.events.push_back({"manufacturer_added", to_bytes(order)});
   auto kept = co_await store::commit(*options.store, std::move(batch));
   if (!kept) co_return fail(BrskiError::unavailable, "it counts until a restart only: " + kept.error().message);
@@ -248,7 +247,7 @@ net::awaitable<Result<void>> Registrar::Impl::remove_manufacturer(std::string na
     if (auto renewed = renew_makers(); !renewed) co_return renewed;
   }
   store::Batch batch;
-  batch.erases.push_back({std::string(table), name});
+  batch.erases.push_back({std::string(maker_table), name});
   batch.events.push_back({"manufacturer_removed", to_bytes(name)});
   auto kept = co_await store::commit(*options.store, std::move(batch));
   if (!kept) co_return fail(BrskiError::unavailable, "it is gone until a restart only: " + kept.error().message);

@@ -9,7 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t max_order = std::size_t{256} << 10;
 constexpr int max_depth = 8;
 constexpr std::size_t max_text = 1000;
 

@@ -14,6 +14,8 @@
 
 namespace cahn::brski {
 
+constexpr std::size_t max_order = std::size_t{256} << 10;  // octets
+
 // {"decision": "approve" | "reject" | "forget", "reason": "..."}
 struct PendingOrder {
   enum class Decision { approve, reject, forget } decision;

@@ -9,8 +9,7 @@ namespace {
 using stored::json;
 using State = PendingDevice::State;
 
-constexpr std::string_view table = "pending";
-constexpr std::size_t page = 500;
+constexpr std::string_view pending_table = "pending";
 constexpr std::size_t max_reason = 500;
 
 json to_json(const PendingDevice& device) {
@@ -48,7 +47,7 @@ Result<PendingDevice> device_of(const std::string& id, ByteView value) {
 }
 
 store::Batch::Put put(const PendingDevice& device) {
-  return {std::string(table), device.id, to_bytes(stored::written(to_json(device)))};
+  return {std::string(pending_table), device.id, to_bytes(stored::written(to_json(device)))};
 }
 
 store::NewEvent decision_event(const std::string& id, std::string_view decision, const std::string& reason, Time at) {
@@ -79,12 +78,12 @@ Result<std::unique_ptr<PendingDevices>> PendingDevices::open(store::Store& store
 
 Result<void> PendingDevices::load() {
   for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(table, "", page, after));
+    CAHN_TRY(const auto rows, store_.scan(pending_table, "", store::scan_page, after));
     for (const auto& [id, value] : rows) {
       CAHN_TRY(auto device, device_of(id, value));
       devices_.insert_or_assign(id, std::move(device));
     }
-    if (rows.size() < page) return {};
+    if (rows.size() < store::scan_page) return {};
     after = rows.back().first;
   }
 }
@@ -109,7 +108,7 @@ void PendingDevices::drop_old(Time now, store::Batch& batch) {
     const PendingDevice& device = entry.second;
     const Time since = device.state == State::waiting ? device.first_seen : device.decided_at;
     if (device.state == State::rejected || now < since + 2 * kept_for_) return false;
-    batch.erases.push_back({std::string(table), entry.first});
+    batch.erases.push_back({std::string(pending_table), entry.first});
     return true;
   });
 }
@@ -145,7 +144,7 @@ net::awaitable<Result<void>> PendingDevices::decided(std::string id) {
     const auto found = devices_.find(id);
     if (found == devices_.end() || found->second.state != State::waiting) co_return Result<void>{};
     devices_.erase(found);
-    batch.erases.push_back({std::string(table), id});
+    batch.erases.push_back({std::string(pending_table), id});
   }
   co_return co_await commit(std::move(batch));
 }
@@ -173,7 +172,7 @@ net::awaitable<Result<void>> PendingDevices::forget(std::string id, std::string 
     const auto found = devices_.find(id);
     if (found == devices_.end()) co_return fail(BrskiError::unknown_party, "there is no decision about such a device");
     devices_.erase(found);
-    batch.erases.push_back({std::string(table), id});
+    batch.erases.push_back({std::string(pending_table), id});
     batch.events.push_back(decision_event(id, "forgotten", printable(reason, max_reason), now));
   }
   co_return co_await commit(std::move(batch));

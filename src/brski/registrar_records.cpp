@@ -11,7 +11,6 @@ using stored::json;
 using Standing = AuditVerdict::Standing;
 
 constexpr std::string_view onboarding_table = "onboardings", exchange_table = "exchanges", offline_table = "offline";
-constexpr std::size_t page = 500;
 
 std::unexpected<Error> damaged(std::string_view table, std::string_view key) {
   return fail(store::StoreError::corrupt,
@@ -154,12 +153,12 @@ Result<std::unique_ptr<Records>> Records::open(store::Store& store) {
 
 Result<void> Records::load() {
   for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(onboarding_table, "", page, after));
+    CAHN_TRY(const auto rows, store_.scan(onboarding_table, "", store::scan_page, after));
     for (const auto& [id, value] : rows) {
       CAHN_TRY(auto one, onboarding_of(id, value));
       onboardings_.insert_or_assign(id, std::move(one));
     }
-    if (rows.size() < page) return {};
+    if (rows.size() < store::scan_page) return {};
     after = rows.back().first;
   }
 }
@@ -266,12 +265,12 @@ Result<std::optional<OfflineVoucher>> Records::offline(const std::string& manufa
 Result<std::vector<OfflineVoucher>> Records::all_offline() const {
   std::vector<OfflineVoucher> all;
   for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(offline_table, "", page, after));
+    CAHN_TRY(const auto rows, store_.scan(offline_table, "", store::scan_page, after));
     for (const auto& [key, value] : rows) {
       CAHN_TRY(auto one, offline_of(key, value));
       all.push_back(std::move(one));
     }
-    if (rows.size() < page) return all;
+    if (rows.size() < store::scan_page) return all;
     after = rows.back().first;
   }
 }

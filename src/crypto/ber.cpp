@@ -9,14 +9,14 @@ namespace cahn::crypto {
 namespace {
 
 constexpr std::size_t max_input = 1 << 20;
-constexpr std::size_t max_elements = 16384;
+constexpr std::size_t max_ber_elements = 16384;
 constexpr int max_levels = 32;
 
 constexpr std::uint8_t constructed = 0x20;
 constexpr std::uint8_t constructed_octets = tag::octet_string | constructed;
 
 // X.690 8.1.2, 8.1.3.
-struct Header {
+struct BerHeader {
   std::uint8_t tag;
   std::optional<std::size_t> length;  // none: up to the end-of-contents octets
   bool minimal;                       // as DER writes it
@@ -57,7 +57,7 @@ class Parser {
     return false;
   }
 
-  std::optional<Header> header() {
+  std::optional<BerHeader> header() {
     const auto bad = [&](std::string_view why) {
       refuse(why);
       return std::nullopt;
@@ -71,7 +71,7 @@ class Parser {
     if (length == 0x80) {
       if ((tag & constructed) == 0) return bad("an indefinite length of a primitive element");
       rest_ = rest_.subspan(2);
-      return Header{tag, std::nullopt, false};
+      return BerHeader{tag, std::nullopt, false};
     }
     if (length > 0x80) {
       const std::size_t octets = length & 0x7f;
@@ -83,12 +83,12 @@ class Parser {
     }
     if (length > rest_.size() - size) return bad("a length beyond the end");
     rest_ = rest_.subspan(size);
-    return Header{tag, length, minimal};
+    return BerHeader{tag, length, minimal};
   }
 
   // The next element of rest_, with all that is in it.
   bool element(int levels_left) {
-    if (elements_.size() == max_elements) return refuse("more than 16384 elements");
+    if (elements_.size() == max_ber_elements) return refuse("more than 16384 elements");
     const auto head = header();
     if (!head) return false;
     const std::size_t index = elements_.size();
@@ -105,7 +105,7 @@ class Parser {
     return true;
   }
 
-  bool constructed_element(const Header& head, std::size_t index, int levels_left) {
+  bool constructed_element(const BerHeader& head, std::size_t index, int levels_left) {
     const bool string = head.tag == constructed_octets;
     // X.690 10.2: of the universal types DER has only SEQUENCE and SET constructed.
     const bool universal = (head.tag & 0xc0) == 0;
@@ -131,7 +131,7 @@ class Parser {
   }
 
   // Whether the content of this element is over; passes its end-of-contents octets over.
-  bool at_end(const Header& head) {
+  bool at_end(const BerHeader& head) {
     if (head.length) return rest_.empty();
     if (rest_.empty()) return !refuse("an indefinite length without its end");
     if (rest_.size() < 2 || rest_[0] != 0) return false;

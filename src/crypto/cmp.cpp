@@ -12,7 +12,7 @@ namespace cahn::crypto {
 namespace {
 
 constexpr std::uint8_t oid_implicit_confirm[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x04, 0x0d};
-constexpr std::uint8_t tag_generalized_time = 0x18, tag_directory_name = 0xa4;
+constexpr std::uint8_t tag_generalized_time = 0x18;
 constexpr std::size_t max_general_info = 16;
 
 std::unexpected<Error> malformed(const std::string& what) {
@@ -37,7 +37,7 @@ std::optional<ByteView> optional_member(DerReader& reader, int number, std::uint
 Bytes octets(const std::optional<ByteView>& view) { return view ? to_bytes(*view) : Bytes(); }
 
 Result<std::optional<Name>> sender_name(const DerElement& general_name) {
-  if (general_name.tag != tag_directory_name) return std::nullopt;
+  if (general_name.tag != der::tag_directory_name) return std::nullopt;
   const auto name = decode_exactly<d2i_X509_NAME, i2d_X509_NAME, X509NamePtr>(general_name.content);
   if (!name) return malformed("the sender's name cannot be read");
   CAHN_TRY(auto read, to_name(name.get()));
@@ -209,7 +209,7 @@ Result<Certificate> CmpMessage::verify_signer() const {
 
 Result<Bytes> general_name(const Name& name) {
   CAHN_TRY(const X509NamePtr x509_name, to_x509_name(name));
-  return der_element(tag_directory_name, encode<i2d_X509_NAME>(x509_name.get()));
+  return der_element(der::tag_directory_name, encode<i2d_X509_NAME>(x509_name.get()));
 }
 
 Result<Bytes> make_cmp_message(const CmpHeader& header, CmpBody body, ByteView content,
@@ -230,7 +230,7 @@ Result<Bytes> make_cmp_message(const CmpHeader& header, CmpBody body, ByteView c
       header.implicit_confirm
           ? der::context(8, der::sequence({der::sequence({der_element(tag::oid, oid_implicit_confirm), der::null()})}))
           : Bytes();
-  const Bytes sender = der_element(tag_directory_name, encode<i2d_X509_NAME>(X509_get_subject_name(signer.handle())));
+  const Bytes sender = der_element(der::tag_directory_name, encode<i2d_X509_NAME>(X509_get_subject_name(signer.handle())));
   const Bytes head = der::sequence(
       {der::integer(header.version), sender, header.recipient, der::context(1, signature_algorithm_of(key.public_key())),
        optional(2, signer.subject_key_identifier().value_or(Bytes())), optional(4, header.transaction_id),

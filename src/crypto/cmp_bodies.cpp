@@ -13,7 +13,7 @@
 namespace cahn::crypto {
 namespace {
 
-constexpr std::uint8_t tag_utf8 = 0x0c, tag_directory_name = 0xa4;
+constexpr std::uint8_t tag_utf8 = 0x0c;
 constexpr std::uint8_t oid_old_cert_id[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x05, 0x01, 0x05};
 constexpr std::uint8_t oid_reason_code[] = {0x55, 0x1d, 0x15};
 constexpr std::size_t max_status_text = 1000, max_elements = 32;
@@ -64,7 +64,7 @@ std::optional<std::string> old_serial(ByteView controls) {
     const auto value = fields.next(tag::sequence);
     if (!type || !value || !std::ranges::equal(type->content, oid_old_cert_id)) continue;
     DerReader id(value->content);
-    const auto issuer = id.next(tag_directory_name);
+    const auto issuer = id.next(der::tag_directory_name);
     const auto serial = id.next(tag::integer);
     if (issuer && serial && !serial->content.empty()) return serial_of(serial->content);
   }

@@ -9,6 +9,8 @@
 
 namespace cahn::crypto::der {
 
+inline constexpr std::uint8_t tag_directory_name = 0xa4;  // of a GeneralName (RFC 5280 4.2.1.6)
+
 inline Bytes joined(std::initializer_list<ByteView> parts) {
   Bytes out;
   for (const ByteView part : parts) out.insert(out.end(), part.begin(), part.end());

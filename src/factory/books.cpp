@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "crypto/digest.h"
+#include "factory/impl.h"
 #include "store/async.h"
 
 namespace cahn::factory {
@@ -10,11 +11,6 @@ namespace {
 
 using nlohmann::json;
 constexpr std::string_view birth_table = "births", key_table = "birth_keys", unreported_table = "unreported";
-constexpr std::size_t page = 500;
-
-std::unexpected<Error> unavailable(const Error& error) {
-  return fail(FactoryError::unavailable, "the factory's store: " + error.message);
-}
 
 Bytes birth_json(const DeviceBirth& birth) {
   const json object = {{"serialNumber", birth.serial_number},
@@ -22,11 +18,6 @@ Bytes birth_json(const DeviceBirth& birth) {
                        {"idevid", base64(birth.idevid.der())},
                        {"at", rfc3339(birth.at, true)}};
   return to_bytes(object.dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
-std::string text_of(const json& object, const char* member) {
-  const auto found = object.find(member);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 Result<DeviceBirth> birth_from_json(const std::string& serial, ByteView value) {
@@ -69,9 +60,9 @@ Result<void> Books::record(const DeviceBirth& birth) {
 Result<std::vector<std::pair<std::string, Bytes>>> Books::rows(std::string_view table) const {
   std::vector<std::pair<std::string, Bytes>> all;
   for (std::string after;;) {
-    auto some = store_->scan(table, "", page, after);
+    auto some = store_->scan(table, "", store::scan_page, after);
     if (!some) return unavailable(some.error());
-    const bool is_last = some->size() < page;
+    const bool is_last = some->size() < store::scan_page;
     if (!is_last) after = some->back().first;
     std::move(some->begin(), some->end(), std::back_inserter(all));
     if (is_last) return all;

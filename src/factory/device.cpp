@@ -3,11 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "factory/impl.h"
 
 namespace cahn::factory {
 namespace {
-
-std::unexpected<Error> not_writable(const Error& error) { return fail(FactoryError::not_writable, error.message); }
 
 // A device is born once (L867, L881): its IDevID is never made again or written over.
 Result<StateDirectory> open_unborn(const std::filesystem::path& folder) {

@@ -7,6 +7,7 @@
 #include "crypto/tls.h"
 #include "factory/books.h"
 #include "factory/device.h"
+#include "factory/impl.h"
 #include "factory/provisioning.h"
 #include "factory/report.h"
 
@@ -15,17 +16,8 @@ namespace {
 
 using nlohmann::json;
 
-std::unexpected<Error> unavailable(const Error& error) {
-  return fail(FactoryError::unavailable, "the factory's store: " + error.message);
-}
-
 std::string dump(const json& object, int indent = -1) {
   return object.dump(indent, ' ', false, json::error_handler_t::replace);
-}
-
-std::string text_of(const json& object, const char* member) {
-  const auto found = object.find(member);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::vector<std::string> texts_of(const json& object, const char* member) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "factory/impl.h"
 
 namespace cahn::factory {
 namespace {
@@ -34,8 +35,6 @@ bool is_address(const std::string& host) {
 }
 
 Time whole_second(Time time) { return std::chrono::floor<std::chrono::seconds>(time); }
-
-std::unexpected<Error> not_writable(const Error& error) { return fail(FactoryError::not_writable, error.message); }
 
 Result<void> write_pem(const std::filesystem::path& path, const std::vector<crypto::Certificate>& certificates) {
   std::string pem;

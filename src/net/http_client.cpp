@@ -17,8 +17,6 @@ namespace asio = boost::asio;
 using Side = Stream::Side;
 
 constexpr std::size_t max_header = std::size_t{32} << 10;
-constexpr std::size_t small_body = std::size_t{16} << 10;
-constexpr std::size_t write_piece = std::size_t{64} << 10;
 constexpr unsigned max_interim_answers = 8;
 
 std::unexpected<Error> fault_error(const ParseFault& fault) {

@@ -23,9 +23,6 @@ using Side = Stream::Side;
 
 // Of requests that no route takes: enough to read on behind them on the same connection.
 constexpr std::size_t max_unrouted_body = std::size_t{64} << 10;
-// Bodies up to this go out in one piece with their header.
-constexpr std::size_t small_body = std::size_t{16} << 10;
-constexpr std::size_t write_piece = std::size_t{64} << 10;
 
 // A request's work, shared by the connection that waits for it and the handler that may outlast the wait.
 struct Work {

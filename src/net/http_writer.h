@@ -21,6 +21,10 @@ struct ResponseFraming {
 // Status line and header. Length, connection and date are ours; a field of the handler's that is not well-formed is
 // left out.
 std::string response_header(const HttpResponse&, const ResponseFraming&);
+// Bodies up to this go out in one piece with their header; larger ones in pieces, each with a time limit of its own.
+constexpr std::size_t small_body = std::size_t{16} << 10;
+constexpr std::size_t write_piece = std::size_t{64} << 10;
+
 std::string_view reason_phrase(int status);
 
 // Request line and header; fails (malformed) on a method, path or field that is not well-formed.

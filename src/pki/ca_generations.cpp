@@ -9,7 +9,7 @@
 namespace cahn::pki {
 namespace {
 
-constexpr std::string_view state_table = "ca_state", generation_table = "ca_generations";
+constexpr std::string_view certificate_table = "ca_state", generation_table = "ca_generations";
 constexpr std::size_t max_generations = 1000;
 
 Result<crypto::Certificate> self_signed(const DomainCaOptions& options, const crypto::Name& subject,
@@ -42,8 +42,8 @@ Result<CaGeneration> first_generation(store::Store& store, const DomainCaOptions
   CAHN_TRY(auto certificate, self_signed(options, {{"CN", options.owner_name}}, *key, now));
   store::Batch batch;
   batch.events.push_back({"ca_created", certificate.der()});
-  batch.puts.push_back({std::string(state_table), "certificate", certificate.der()});
-  batch.absent.emplace_back(state_table, "certificate");
+  batch.puts.push_back({std::string(certificate_table), "certificate", certificate.der()});
+  batch.absent.emplace_back(certificate_table, "certificate");
   CAHN_CHECK(store.commit_and_wait(std::move(batch)));
   log::info("PKI_CA_CREATED", "a domain CA was created", {{"subject", certificate.subject_text()}});
   return CaGeneration{std::move(certificate), std::move(key), {}, {}};
@@ -62,7 +62,7 @@ Result<std::string> member(const nlohmann::json& object, const char* name) {
   return found->get<std::string>();
 }
 
-Result<crypto::Certificate> certificate_of(const nlohmann::json& object, const char* name) {
+Result<crypto::Certificate> kept_certificate(const nlohmann::json& object, const char* name) {
   CAHN_TRY(const auto text, member(object, name));
   CAHN_TRY(const auto der, base64_decode(text));
   return crypto::Certificate::from_der(der);
@@ -71,9 +71,9 @@ Result<crypto::Certificate> certificate_of(const nlohmann::json& object, const c
 Result<CaGeneration> generation_from_json(ByteView value) {
   const auto object = nlohmann::json::parse(value.begin(), value.end(), nullptr, false);
   if (!object.is_object()) return fail(store::StoreError::corrupt, "a record of the CA's keys cannot be read");
-  CAHN_TRY(auto certificate, certificate_of(object, "certificate"));
-  CAHN_TRY(auto new_with_old, certificate_of(object, "newWithOld"));
-  CAHN_TRY(auto old_with_new, certificate_of(object, "oldWithNew"));
+  CAHN_TRY(auto certificate, kept_certificate(object, "certificate"));
+  CAHN_TRY(auto new_with_old, kept_certificate(object, "newWithOld"));
+  CAHN_TRY(auto old_with_new, kept_certificate(object, "oldWithNew"));
   CAHN_TRY(const auto uri, member(object, "keyUri"));
   CAHN_TRY(auto key, key_of(certificate, uri));
   return CaGeneration{std::move(certificate), std::move(key), std::move(new_with_old), std::move(old_with_new)};
@@ -95,7 +95,7 @@ Time whole_second(Time time) { return std::chrono::floor<std::chrono::seconds>(t
 
 Result<std::vector<CaGeneration>> open_generations(store::Store& store, const DomainCaOptions& options, Time now) {
   std::vector<CaGeneration> all;
-  CAHN_TRY(const auto kept, store.get(state_table, "certificate"));
+  CAHN_TRY(const auto kept, store.get(certificate_table, "certificate"));
   if (!kept) {
     CAHN_TRY(auto first, first_generation(store, options, now));
     all.push_back(std::move(first));

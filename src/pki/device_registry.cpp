@@ -18,7 +18,6 @@ namespace {
 
 using nlohmann::json;
 constexpr std::string_view device_table = "devices", ldevid_table = "ldevids";
-constexpr std::size_t page = 1000;
 
 using Done = std::function<void(Result<void>)>;
 using Listener = std::function<void(const DeviceRecord&)>;
@@ -103,13 +102,13 @@ Result<void> Devices::load() {
 
 Result<void> Devices::load_devices() {
   for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(device_table, "", page, after));
+    CAHN_TRY(const auto rows, store_.scan(device_table, "", store::scan_page, after));
     for (const auto& [device, value] : rows) {
       CAHN_TRY(auto record, device_from_json(device, value));
       by_idevid.insert_or_assign(fingerprint(record.idevid), device);
       devices_.emplace(device, std::move(record));
     }
-    if (rows.size() < page) return {};
+    if (rows.size() < store::scan_page) return {};
     after = rows.back().first;
   }
 }
@@ -117,7 +116,7 @@ Result<void> Devices::load_devices() {
 Result<void> Devices::load_ldevids() {
   std::map<std::string, std::map<std::size_t, crypto::Certificate>> found;
   for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(ldevid_table, "", page, after));
+    CAHN_TRY(const auto rows, store_.scan(ldevid_table, "", store::scan_page, after));
     for (const auto& [serial, value] : rows) {
       const auto object = json::parse(value.begin(), value.end(), nullptr, false);
       if (!object.is_object() || !object.contains("number") || !object["number"].is_number_unsigned())
@@ -128,7 +127,7 @@ Result<void> Devices::load_ldevids() {
       by_ldevid.insert_or_assign(serial, *device);
       found[*device].emplace(object["number"].get<std::size_t>(), *std::move(certificate));
     }
-    if (rows.size() < page) break;
+    if (rows.size() < store::scan_page) break;
     after = rows.back().first;
   }
   for (auto& [device, numbered] : found) {

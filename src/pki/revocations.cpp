@@ -7,7 +7,6 @@ namespace {
 
 using crypto::RevocationReason;
 constexpr std::string_view table = "ca_revoked";
-constexpr std::size_t page = 1000;
 
 Bytes to_json(const Revocation& revocation) {
   const nlohmann::json json = {{"reason", static_cast<int>(revocation.reason)},
@@ -48,12 +47,12 @@ Revocation merged(const std::optional<Revocation>& present, const Revocation& as
 Result<std::shared_ptr<Revocations>> Revocations::load(store::Store& store) {
   std::shared_ptr<Revocations> revocations(new Revocations(store));
   for (std::string after;;) {
-    CAHN_TRY(const auto rows, store.scan(table, "", page, after));
+    CAHN_TRY(const auto rows, store.scan(table, "", store::scan_page, after));
     for (const auto& [serial, value] : rows) {
       CAHN_TRY(const auto revocation, from_json(value));
       revocations->durable_.emplace(serial, revocation);
     }
-    if (rows.size() < page) return revocations;
+    if (rows.size() < store::scan_page) return revocations;
     after = rows.back().first;
   }
 }

@@ -11,6 +11,9 @@
 
 namespace cahn::store {
 
+// Rows a scan reads at a time where all are wanted.
+constexpr std::size_t scan_page = 1000;
+
 class Store : public EventLog {
  public:
   // SQLite in WAL mode with synchronous=FULL (decision 69); creates the file (0600) if it is not there. One process at

@@ -16,7 +16,7 @@ namespace {
 
 using test::need;
 
-class AnAuditLog : public testing::Test {
+class TheMasasAuditLog : public testing::Test {
  protected:
   void append(const crypto::Certificate& pin, bool nonced, std::size_t limit = 1000) {
     DeviceAudit audit = read();
@@ -41,7 +41,7 @@ class AnAuditLog : public testing::Test {
   const crypto::Certificate ann_ = test::make_ca("Ann").certificate, bob_ = test::make_ca("Bob").certificate;
 };
 
-TEST_F(AnAuditLog, FoldsRepeatedVouchersOfADomainIntoTheNewestAndCountsThem) {  // RFC 8995 5.8.1
+TEST_F(TheMasasAuditLog, FoldsRepeatedVouchersOfADomainIntoTheNewestAndCountsThem) {  // RFC 8995 5.8.1
   constexpr std::uint64_t renewals = 1100;  // past 1024, at which a MASA may stop counting
   append(bob_, true);
   for (std::uint64_t i = 0; i < renewals; ++i) append(ann_, true);
@@ -60,14 +60,14 @@ TEST_F(AnAuditLog, FoldsRepeatedVouchersOfADomainIntoTheNewestAndCountsThem) {  
   EXPECT_EQ(vouchers(log), renewals + 3);
 }
 
-TEST_F(AnAuditLog, LeavesOutTheTruncationOfAFreshDevice) {
+TEST_F(TheMasasAuditLog, LeavesOutTheTruncationOfAFreshDevice) {
   append(ann_, true);
   const auto log = nlohmann::json::parse(to_json(read().log()));
   EXPECT_FALSE(log.contains("truncation"));
   EXPECT_FALSE(log["events"][0].contains("truncated"));
 }
 
-TEST_F(AnAuditLog, IsWrittenWithNumbersTimesAndNullAsTheRfcsTypesHaveIt) {
+TEST_F(TheMasasAuditLog, IsWrittenWithNumbersTimesAndNullAsTheRfcsTypesHaveIt) {
   append(ann_, true);
   append(ann_, true);
   append(ann_, false);
@@ -82,7 +82,7 @@ TEST_F(AnAuditLog, IsWrittenWithNumbersTimesAndNullAsTheRfcsTypesHaveIt) {
   EXPECT_TRUE(std::regex_match(log["events"][0]["date"].get<std::string>(), rfc3339)) << log;
 }
 
-TEST_F(AnAuditLog, CutsTheOldestBeyondItsLimitAndSaysHowMany) {
+TEST_F(TheMasasAuditLog, CutsTheOldestBeyondItsLimitAndSaysHowMany) {
   constexpr std::size_t limit = 3;
   append(ann_, true, limit);
   append(ann_, true, limit);
@@ -98,7 +98,7 @@ TEST_F(AnAuditLog, CutsTheOldestBeyondItsLimitAndSaysHowMany) {
   EXPECT_TRUE(read().has(domains.back()));
 }
 
-TEST_F(AnAuditLog, KeepsTheEntryThatAForgedKeyIdentifierWouldReplace) {  // RFC 8995 11.2
+TEST_F(TheMasasAuditLog, KeepsTheEntryThatAForgedKeyIdentifierWouldReplace) {  // RFC 8995 11.2
   const auto file = [&](const char* name) { return (folder_ / name).string(); };
   const std::string command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Rogue -days 2 -keyout " +
                               file("key") + " -out " + file("rogue.pem") +

@@ -102,7 +102,7 @@ TEST_F(Owners, AreThoseOfTheLastSaleThatHasBegun) {
   need(add_record(book_, sale(ann_, now - 2 * day)));  // told later, but sold earlier
   need(add_record(book_, sale(ann_, now + day)));
   expect_owner(bob_);
-  expect_owner(ann_, now - day - day / 2);
+  expect_owner(ann_, now - day - std::chrono::hours(12));
   expect_owner(ann_, now + 2 * day);
   EXPECT_EQ(owner(now - 3 * day), nullptr);
 }
@@ -133,12 +133,12 @@ TEST_F(Owners, AreNotChangedByASaleThatIsToldAgain) {
   OwnershipRecord undated = sale(ann_, now - day);
   undated.since_given = false;
   EXPECT_TRUE(need(add_record(book_, undated)));
-  EXPECT_TRUE(need(add_record(book_, sale(bob_, now - day / 2))));
+  EXPECT_TRUE(need(add_record(book_, sale(bob_, now - std::chrono::hours(12)))));
   undated.since = now;  // the file of yesterday, imported once more
   EXPECT_FALSE(need(add_record(book_, undated)));
   expect_owner(bob_);
   book_.records.back().released = now;
-  EXPECT_FALSE(need(add_record(book_, sale(bob_, now - day / 2)))) << "a release stands";
+  EXPECT_FALSE(need(add_record(book_, sale(bob_, now - std::chrono::hours(12))))) << "a release stands";
   EXPECT_EQ(owner(), nullptr);
 }
 

@@ -65,7 +65,7 @@ TEST(SalesInCsv, AreRefusedWithLineAndColumn) {
       {"serial,owner,serial\n", "line 1, column 14: the column is there twice"},
       {"serial,model\n", "line 1, column 1: the header line has no column 'owner'"},
       {csv("S-1," + spki + "\n"), "line 2, column 5: 2 fields, but the header line has 7"},
-      {csv("S-1,x,,,,,,,,\n"), "line 2, column 14: more fields than there are columns"},
+      {csv("S-1,x,,,,,,,,\n"), "line 2, column 12: more fields than there are columns"},
       {csv("," + spki + ",,,,,\n"), "line 2, column 1: serial: there is no serial number"},
       {csv(std::string(65, '1') + "," + spki + ",,,,,\n"), "line 2, column 1: serial: longer than 64 octets"},
       {csv("\"S\n1\"," + spki + ",,,,,\n"), "line 2, column 1: serial: holds a control character"},

@@ -187,7 +187,7 @@ class RegistrarTest : public testing::Test {
  private:
   RoadOptions options_for(Time time) {
     RoadOptions options;
-    if (time == Time::stands_still) options.registrar_clock = &clock_;
+    if (time == Time::stands_still) options.registrar_clock = options.masa_clock = &clock_;
     options.on_progress = [this](const brski::Progress& progress) {
       const std::lock_guard lock(told_mutex_);
       told_.push_back(progress.what);
