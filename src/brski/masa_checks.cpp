@@ -8,15 +8,21 @@ namespace {
 constexpr std::size_t max_carried = 16;
 constexpr std::size_t max_path = 8;
 
+bool is_root(const crypto::Certificate& c) { return c.is_self_issued() && c.signed_by(c.public_key()); }
+
 // The certificate of the registrar's chain that nothing else in the message issued, by names and key identifiers. It is
-// only a guess at what to anchor on: the signatures below it are checked by verify_chain.
+// only a guess at what to anchor on: the signatures below it are checked by verify_chain. Where a CA has changed its key, a
+// new root goes before the certificate that the old key made for it (RFC 4210 4.4).
 crypto::Certificate top_of(const crypto::Certificate& signer, const std::vector<crypto::Certificate>& carried) {
   crypto::Certificate top = signer;
   for (std::size_t step = 0; step < max_path && !top.is_self_issued(); ++step) {
     const auto wanted = top.authority_key_identifier();
-    const auto issuer = std::ranges::find_if(carried, [&](const crypto::Certificate& c) {
+    const auto may_have_issued = [&](const crypto::Certificate& c) {
       return c.subject() == top.issuer() && c != top && (!wanted || c.subject_key_identifier() == wanted);
-    });
+    };
+    auto issuer = std::ranges::find_if(
+        carried, [&](const crypto::Certificate& c) { return may_have_issued(c) && is_root(c); });
+    if (issuer == carried.end()) issuer = std::ranges::find_if(carried, may_have_issued);
     if (issuer == carried.end()) break;
     top = *issuer;
   }

@@ -16,11 +16,12 @@ bool names_match(const crypto::Certificate& certificate, const RegistrarIdentity
   return certificate.dns_names() == options.dns_names;
 }
 
-// With what bridges a change of the CA's key, so that a device that knows the old root only finds its way to it.
+// With what bridges a change of the CA's key, so that a device that knows the old root only finds its way to it: before the
+// new root, since OpenSSL follows the first issuer that fits and never turns back. The end stays what is pinned.
 crypto::TlsIdentity with_bridge(std::vector<crypto::Certificate> chain, crypto::PrivateKeyPtr key,
                                 const pki::DomainCa& ca) {
   for (const crypto::Certificate& each : ca.rollover_certificates())
-    if (each.public_key() == ca.certificate().public_key()) chain.push_back(each);
+    if (each.public_key() == ca.certificate().public_key()) chain.insert(chain.end() - 1, each);
   return {std::move(chain), std::move(key)};
 }
 

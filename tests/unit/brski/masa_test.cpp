@@ -103,6 +103,27 @@ TEST_F(AMasa, TakesARegistrarItHasNeverSeen) {  // RFC 8995 5.5.3, so that the t
   EXPECT_EQ(opened.voucher.pinned_domain_cert, domain.certificate);
 }
 
+TEST_F(AMasa, PinsTheNewRootOfADomainThatChangedItsCasKeyWhereverTheBridgeStands) {  // RFC 7030 4.1.3
+  const test::Party old_root = test::make_ca("domain"), new_root = test::make_ca("domain");
+  const test::Party registrar = test::make_party(
+      new_root, {{"CN", "registrar"}}, [](auto& spec) { spec.extended_key_usage = {std::string(crypto::oid_cmc_ra)}; });
+  const crypto::CertificateSpec spec{.subject = new_root.certificate.subject(),
+                                     .key = new_root.certificate.public_key(),
+                                     .not_before = new_root.certificate.not_before(),
+                                     .not_after = new_root.certificate.not_after(),
+                                     .ca = true};
+  const auto bridge = need(crypto::issue_certificate(spec, *old_root.key, &old_root.certificate));
+  for (const auto& chain : {std::vector{registrar.certificate, bridge, new_root.certificate},
+                            std::vector{registrar.certificate, new_root.certificate, bridge}}) {
+    Wrong wrong;
+    wrong.registrar = crypto::TlsIdentity{chain, registrar.key};
+    const auto answer = ask(request(wrong));
+    ASSERT_EQ(answer.status, 200) << as_text(answer.body);
+    const auto opened = need(voucher::open(answer.body, voucher::Root::voucher));
+    EXPECT_EQ(opened.voucher.pinned_domain_cert, new_root.certificate);
+  }
+}
+
 TEST_F(AMasa, PinsTheEndEntityOfAChainOfOne) {
   Wrong wrong;
   wrong.registrar = road_.registrar_identity();
