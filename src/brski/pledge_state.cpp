@@ -111,7 +111,7 @@ Result<NetworkCredential> PledgeState::read_credential() const {
   CAHN_TRY(const std::string voucher, read(files() / "voucher.cms"));
   CAHN_TRY(const std::string network_text, read(files() / "network.json"));
   CAHN_TRY(NetworkFile network, parse_network_json(network_text));
-  auto key = crypto::open_key("file:" + (files() / "ldevid.key").string());
+  auto key = crypto::open_key(fs::absolute(files() / "ldevid.key").string());
   if (!key) return bad_state("ldevid.key", key.error().message);
   auto ldevid = crypto::Certificate::from_pem(ldevid_pem);
   if (!ldevid) return bad_state("ldevid.pem", ldevid.error().message);

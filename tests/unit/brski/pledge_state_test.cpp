@@ -51,6 +51,13 @@ TEST_F(AState, KeepsWhatIsSaved) {
   EXPECT_EQ(loaded->registrar.port, 8443);
 }
 
+TEST_F(AState, MayBeNamedFromTheWorkingFolderWhateverItsName) {
+  const fs::path odd = fs::relative(folder_ / "50% of: a state");
+  ASSERT_TRUE(odd.is_relative());
+  need(need(PledgeState::open(odd)).save(some_credential("1")));
+  EXPECT_TRUE(need(need(PledgeState::open(odd)).load()));
+}
+
 TEST_F(AState, HasItsSecretsForTheOwnerOnly) {
   need(need(PledgeState::open(path_)).save(some_credential("1")));
   struct stat key = {}, folder = {};

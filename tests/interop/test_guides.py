@@ -1,0 +1,65 @@
+"""What a guide tells a new user to type, typed: the shell blocks of docs/guide-pledge.md, in an empty folder. Needs no root."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("CAHN_BIN", ROOT / "build" / "release" / "bin")).resolve()
+
+
+def free_ports(count):
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def script_of(guide):
+    """The guide's ```sh blocks as one script, with ports that are free here in place of the usual ones."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL)
+    script = "\n".join(blocks)
+    usual = sorted(set(re.findall(r"\b(?:8443|8444|8445|9443|18443|19443)\b", script)))
+    free = dict(zip(usual, free_ports(len(usual))))
+    return re.sub(r"\b(?:" + "|".join(usual) + r")\b", lambda found: str(free[found.group()]), script)
+
+
+class TheGuideOfThePledge(unittest.TestCase):
+    def test_takes_a_new_user_from_the_factory_to_an_ldevid_and_back(self):
+        script = script_of(ROOT / "docs" / "guide-pledge.md")
+        self.assertGreater(script.count("cahn pledge"), 4)
+        with tempfile.TemporaryDirectory(prefix="cahn-guide-") as folder:
+            environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+            shell = subprocess.Popen(["bash", "-euo", "pipefail"], cwd=folder, env=environment, text=True, stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            try:
+                output, _ = shell.communicate(script, timeout=120)
+            finally:
+                try:
+                    os.killpg(shell.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self.assertEqual(0, shell.returncode, output)
+            # In this order: refused while nobody had said anything, admitted, renewed, forgotten, admitted again.
+            sentences = ["the registrar refused the voucher-request: 403 this registrar does not admit this device",
+                         "Kept the LDevID for the network 'lab network'.", "CN = lab network, serialNumber = CAM-1", "renewed: ",
+                         "Kept the LDevID for the network 'lab network'."]
+            at = 0
+            for sentence in sentences:
+                at = output.find(sentence, at)
+                self.assertGreaterEqual(at, 0, f"missing: {sentence}\n{output}")
+                at += len(sentence)
+            self.assertTrue((pathlib.Path(folder) / "cam-1" / "network" / "ldevid.pem").is_file())
+
+
+if __name__ == "__main__":
+    unittest.main()
