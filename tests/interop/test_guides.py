@@ -1,4 +1,5 @@
-"""What a guide tells a new user to type, typed: the shell blocks of docs/guide-pledge.md, in an empty folder. Needs no root."""
+"""What a guide tells a new user to type, typed: the shell blocks of docs/guide-pledge.md, in an empty folder whose name asks for
+quoting. Needs no root."""
 
 import os
 import pathlib
@@ -37,7 +38,7 @@ class TheGuideOfThePledge(unittest.TestCase):
     def test_takes_a_new_user_from_the_factory_to_an_ldevid_and_back(self):
         script = script_of(ROOT / "docs" / "guide-pledge.md")
         self.assertGreater(script.count("cahn pledge"), 4)
-        with tempfile.TemporaryDirectory(prefix="cahn-guide-") as folder:
+        with tempfile.TemporaryDirectory(prefix="cahn 50%20 guide-") as folder:
             environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
             shell = subprocess.Popen(["bash", "-euo", "pipefail"], cwd=folder, env=environment, text=True, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)

@@ -73,7 +73,7 @@ Result<RegistrarParts> open_registrar(net::Runtime& runtime, const std::filesyst
   CAHN_TRY(auto store, store::Store::open(state / "registrar.db"));
   pki::DomainCaOptions ca_options;
   ca_options.owner_name = options.owner_name;
-  ca_options.key_uri = "file:" + std::filesystem::absolute(state / "ca.key").string();
+  ca_options.key_uri = std::filesystem::absolute(state / "ca.key").string();
   ca_options.ldevid_lifetime = options.ldevid_lifetime;
   if (!options.status_url.empty()) {
     ca_options.crl_url = options.status_url + "/crl/{ca}";
@@ -94,7 +94,7 @@ Result<void> roll_over(net::Runtime& runtime, RegistrarParts& parts) {
     path = std::filesystem::absolute(parts.state / ("ca-" + std::to_string(number++) + ".key"));
   } while (std::filesystem::exists(path));
   pki::DomainCa* ca = parts.ca.get();
-  const std::string uri = "file:" + path.string();
+  const std::string uri = path.string();  // not a file: URI, in which a % would begin an escape
   CAHN_CHECK(net::run_blocking<Result<void>>(runtime, [ca, uri] { return ca->roll_over(uri); }));
   return write_certificates(parts.state / "domain-ca.pem", ca->roots());
 }
