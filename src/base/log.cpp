@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "base/time.h"
+#include "base/utf8.h"
 
 namespace cahn::log {
 namespace {
@@ -69,28 +70,6 @@ std::shared_ptr<const State>& state_slot() {
 std::shared_ptr<const State> current_state() {
   const std::scoped_lock lock(state_mutex());
   return state_slot();
-}
-
-// The length of the well-formed UTF-8 sequence at the front, 0 if there is none (RFC 3629 4).
-std::size_t utf8_length(std::string_view text) {
-  const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = octet(0);
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xc2 ? 0
-                             : first < 0xe0 ? 2
-                             : first < 0xf0 ? 3
-                             : first < 0xf5 ? 4
-                                            : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((octet(i) & 0xc0) != 0x80) return 0;
-  }
-  if (length >= 3) {
-    const unsigned second = octet(1);
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
-    if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
-  }
-  return length;
 }
 
 // Characters that would end, hide or turn round a line in a terminal: C0 and DEL, C1 (U+0080 to U+009F), the line and

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/utf8.h"
+
 namespace cahn::brski {
 namespace {
 
@@ -19,7 +21,7 @@ constexpr int max_depth = 4;
 
 enum Column { serial, owner, model, issuer, customer, since, until, column_count };
 constexpr std::array<std::string_view, column_count> column_names = {"serial",   "owner", "model", "issuer",
-                                                                    "customer", "since", "until"};
+                                                                     "customer", "since", "until"};
 
 std::optional<Column> column_named(std::string_view name) {
   const auto found = std::ranges::find(column_names, name);
@@ -41,13 +43,6 @@ struct Wrong {
   Column column;
   std::string what;
 };
-
-// What is not could not be written as JSON and found again as it was told.
-bool is_utf8(const std::string& text) {
-  const json document = text;
-  return document.dump(-1, ' ', false, json::error_handler_t::ignore) ==
-         document.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 std::optional<Time> parse_day_or_time(const std::string& text) {
   constexpr std::size_t day_alone = 10;
@@ -310,8 +305,7 @@ Result<std::vector<Sale>> sales_from_json(std::string_view text, Time now) {
     CAHN_TRY(const RawSale raw, raw_from(list[i], where));
     const auto wrong = read_sale(raw, now, sales);
     if (wrong) {
-      return fail(BrskiError::bad_report,
-                  where + "." + std::string(column_names[wrong->column]) + ": " + wrong->what);
+      return fail(BrskiError::bad_report, where + "." + std::string(column_names[wrong->column]) + ": " + wrong->what);
     }
   }
   return sales;

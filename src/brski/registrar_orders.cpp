@@ -4,32 +4,20 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "voucher/bounded_json.h"
+
 namespace cahn::brski {
 namespace {
 
 using nlohmann::json;
 
-constexpr int max_depth = 8;
 constexpr std::size_t max_text = 1000;
 
 std::unexpected<Error> bad(const std::string& why) { return fail(BrskiError::bad_report, why); }
 
 Result<json> parse_order(std::string_view text) {
-  if (text.size() > max_order) return bad("the order is larger than 256 KiB");
-  std::vector<std::set<std::string>> open_objects;
-  const char* refusal = nullptr;
-  const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > max_depth) refusal = "the order is nested deeper than 8 levels";
-    if (event == json::parse_event_t::object_start) open_objects.emplace_back();
-    if (event == json::parse_event_t::object_end && !open_objects.empty()) open_objects.pop_back();
-    if (event == json::parse_event_t::key && !open_objects.back().insert(parsed.get<std::string>()).second) {
-      refusal = "the order has two members of the same name";
-    }
-    return refusal == nullptr;
-  };
-  json document = json::parse(text, watch, false);
-  if (refusal) return bad(refusal);
-  if (document.is_discarded() || !document.is_object()) return bad("the order is not a JSON object");
+  auto document = voucher::parse_object(text, max_order);
+  if (!document) return bad("the order: " + document.error().message);
   return document;
 }
 

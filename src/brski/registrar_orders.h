@@ -1,6 +1,6 @@
 // The orders an operator gives a running registrar, as JSON on the operator's port (docs/guide-registrar.md).
 //
-// Each is at most 256 KiB and 8 levels deep, without members of the same name or unknown ones: a misspelt setting is an
+// Each is at most 256 KiB and 16 levels deep, without members of the same name or unknown ones: a misspelt setting is an
 // error, not a default. Errors: bad_report, naming the member.
 //
 // Threads: pure functions.

@@ -114,9 +114,4 @@ Result<nlohmann::json> parse_json(std::string_view text, JsonLimits limits) {
   return reader.take();
 }
 
-bool is_utf8(std::string_view text) {
-  const auto quoted = canonical(json(text));  // copies what is not escaped as it is, so that the lexer judges it
-  return parse_json(quoted, {.max_size = quoted.size(), .max_depth = 0}).has_value();
-}
-
 }  // namespace cahn::credential

@@ -18,8 +18,6 @@ struct JsonLimits {
 // Strict JSON: UTF-8, no duplicate member names, no lone surrogates, integers beyond 2^53 refused (JCS cannot keep
 // them).
 Result<nlohmann::json> parse_json(std::string_view text, JsonLimits = {});
-// Whether `text` can be a string of JSON: UTF-8 without surrogates.
-bool is_utf8(std::string_view text);
 // RFC 8785. REQUIRES: strings and names are UTF-8, as parse_json leaves them.
 std::string canonical(const nlohmann::json&);
 

@@ -4,55 +4,24 @@
 #include <avahi-common/error.h>
 #include <avahi-common/malloc.h>
 #include <avahi-common/strlst.h>
-#include <avahi-common/thread-watch.h>
-#include <avahi-common/timeval.h>
 
 #include "base/log.h"
-#include "discovery/avahi_handles.h"
+#include "discovery/avahi_link.h"
 #include "discovery/dns_sd.h"
 #include "discovery/found_service.h"
 
 namespace cahn::discovery {
 namespace {
 
-constexpr unsigned reconnect_pause_ms = 1000;
-
-// Everything below the constructor runs on avahi's thread, except the destructor, which stops that thread first.
+// All but the constructor and begin() runs on avahi's thread.
 class AvahiAnnouncement final : public Announcement {
  public:
   AvahiAnnouncement(std::string instance, std::string type, std::uint16_t port, std::vector<std::string> txt)
       : instance_(std::move(instance)), type_(std::move(type)), port_(port), txt_(std::move(txt)) {}
 
-  ~AvahiAnnouncement() override {
-    if (poll_) avahi_threaded_poll_stop(poll_.get());
-  }
-
-  Result<void> begin() {
-    poll_.reset(avahi_threaded_poll_new());
-    if (!poll_) return fail(DiscoveryError::daemon_unavailable, "no thread for avahi");
-    if (const int error = connect(); error != 0)
-      return fail(DiscoveryError::daemon_unavailable, std::string("avahi: ") + avahi_strerror(error));
-    if (avahi_threaded_poll_start(poll_.get()) < 0)
-      return fail(DiscoveryError::daemon_unavailable, "no thread for avahi");
-    return {};
-  }
+  Result<void> begin() { return link_.begin(); }
 
  private:
-  // 0, or avahi's error. With NO_FAIL a daemon that is not there yet is waited for, as long as D-Bus is.
-  int connect() {
-    int error = 0;
-    group_ = nullptr;  // goes with the client
-    client_.reset();
-    AvahiClient* const client = avahi_client_new(
-        avahi_threaded_poll_get(poll_.get()), AVAHI_CLIENT_NO_FAIL,
-        [](AvahiClient* c, AvahiClientState state, void* self) {
-          static_cast<AvahiAnnouncement*>(self)->on_client(c, state);
-        },
-        this, &error);
-    client_.reset(client);
-    return client == nullptr ? error : 0;
-  }
-
   void on_client(AvahiClient* client, AvahiClientState state) {
     switch (state) {
       case AVAHI_CLIENT_S_RUNNING:
@@ -64,31 +33,14 @@ class AvahiAnnouncement final : public Announcement {
         if (group_ != nullptr) avahi_entry_group_reset(group_);
         break;
       case AVAHI_CLIENT_FAILURE:
-        // A client must not be freed from its own callback, and D-Bus may be away for a while: try from a timer.
         log::warning("DISCOVERY_LOST",
                      "the connection to avahi was lost; the service is announced again when it is back",
                      {{"reason", avahi_strerror(avahi_client_errno(client))}});
-        schedule_reconnect();
         break;
       case AVAHI_CLIENT_CONNECTING:
         group_ = nullptr;
         break;
     }
-  }
-
-  void schedule_reconnect() {
-    const AvahiPoll* const api = avahi_threaded_poll_get(poll_.get());
-    timeval when;
-    avahi_elapse_time(&when, reconnect_pause_ms, 0);
-    if (timer_ != nullptr) return api->timeout_update(timer_, &when);
-    timer_ = api->timeout_new(
-        api, &when,
-        [](AvahiTimeout* timer, void* raw) {
-          auto* const self = static_cast<AvahiAnnouncement*>(raw);
-          avahi_threaded_poll_get(self->poll_.get())->timeout_update(timer, nullptr);
-          if (self->connect() != 0) self->schedule_reconnect();
-        },
-        this);
   }
 
   void publish(AvahiClient* client) {
@@ -135,10 +87,9 @@ class AvahiAnnouncement final : public Announcement {
   const std::string type_;
   const std::uint16_t port_;
   const std::vector<std::string> txt_;
-  ThreadedPoll poll_;  // outlives the client
-  Client client_;
   AvahiEntryGroup* group_ = nullptr;  // owned by the client
-  AvahiTimeout* timer_ = nullptr;     // owned by the poll
+  AvahiLink link_{{.before_client = [this] { group_ = nullptr; },
+                   .on_state = [this](AvahiClient* c, AvahiClientState state) { on_client(c, state); }}};
 };
 
 }  // namespace

@@ -3,41 +3,24 @@
 #include <avahi-client/client.h>
 #include <avahi-client/lookup.h>
 #include <avahi-common/error.h>
-#include <avahi-common/thread-watch.h>
-#include <avahi-common/timeval.h>
 
 #include <algorithm>
 #include <mutex>
 
 #include "base/log.h"
-#include "discovery/avahi_handles.h"
+#include "discovery/avahi_link.h"
 #include "discovery/avahi_service.h"
 #include "discovery/found_service.h"
 
 namespace cahn::discovery {
 namespace {
 
-constexpr unsigned reconnect_pause_ms = 1000;
-
-// Everything below the constructor runs on avahi's thread, except the destructor, which stops that thread first, and
-// current().
+// All but the constructor, begin() and current() runs on avahi's thread.
 class AvahiWatch final : public ServiceWatch {
  public:
   AvahiWatch(std::string type, std::function<void()> on_news) : type_(std::move(type)), on_news_(std::move(on_news)) {}
 
-  ~AvahiWatch() override {
-    if (poll_) avahi_threaded_poll_stop(poll_.get());
-  }
-
-  Result<void> begin() {
-    poll_.reset(avahi_threaded_poll_new());
-    if (!poll_) return fail(DiscoveryError::daemon_unavailable, "no thread for avahi");
-    if (const int error = connect(); error != 0)
-      return fail(DiscoveryError::daemon_unavailable, std::string("avahi: ") + avahi_strerror(error));
-    if (avahi_threaded_poll_start(poll_.get()) < 0)
-      return fail(DiscoveryError::daemon_unavailable, "no thread for avahi");
-    return {};
-  }
+  Result<void> begin() { return link_.begin(); }
 
   std::vector<Service> current() const override {
     const std::lock_guard lock(mutex_);
@@ -45,17 +28,9 @@ class AvahiWatch final : public ServiceWatch {
   }
 
  private:
-  int connect() {
-    int error = 0;
+  void forget_browser() {
     resolving_ = 0;
-    browser_ = nullptr;  // goes with the client, as resolvers do
-    client_.reset();
-    AvahiClient* const client = avahi_client_new(
-        avahi_threaded_poll_get(poll_.get()), AVAHI_CLIENT_NO_FAIL,
-        [](AvahiClient* c, AvahiClientState state, void* self) { static_cast<AvahiWatch*>(self)->on_client(c, state); },
-        this, &error);
-    client_.reset(client);
-    return client == nullptr ? error : 0;
+    browser_ = nullptr;
   }
 
   void on_client(AvahiClient* client, AvahiClientState state) {
@@ -63,26 +38,9 @@ class AvahiWatch final : public ServiceWatch {
       browser_ = avahi_service_browser_new(client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, type_.c_str(), nullptr, {},
                                            on_browsed, this);
     if (state == AVAHI_CLIENT_CONNECTING) browser_ = nullptr;
-    if (state != AVAHI_CLIENT_FAILURE) return;
-    // A client must not be freed from its own callback: try again from a timer.
-    log::warning("DISCOVERY_LOOK_LOST", "the connection to avahi was lost; it is looked again when it is back",
-                 {{"reason", avahi_strerror(avahi_client_errno(client))}});
-    schedule_reconnect();
-  }
-
-  void schedule_reconnect() {
-    const AvahiPoll* const api = avahi_threaded_poll_get(poll_.get());
-    timeval when;
-    avahi_elapse_time(&when, reconnect_pause_ms, 0);
-    if (timer_ != nullptr) return api->timeout_update(timer_, &when);
-    timer_ = api->timeout_new(
-        api, &when,
-        [](AvahiTimeout* timer, void* raw) {
-          auto* const self = static_cast<AvahiWatch*>(raw);
-          avahi_threaded_poll_get(self->poll_.get())->timeout_update(timer, nullptr);
-          if (self->connect() != 0) self->schedule_reconnect();
-        },
-        this);
+    if (state == AVAHI_CLIENT_FAILURE)
+      log::warning("DISCOVERY_LOOK_LOST", "the connection to avahi was lost; it is looked again when it is back",
+                   {{"reason", avahi_strerror(avahi_client_errno(client))}});
   }
 
   static void on_browsed(AvahiServiceBrowser* browser, AvahiIfIndex interface, AvahiProtocol protocol,
@@ -119,13 +77,12 @@ class AvahiWatch final : public ServiceWatch {
 
   const std::string type_;
   const std::function<void()> on_news_;
-  ThreadedPoll poll_;  // outlives the client
-  Client client_;
   AvahiServiceBrowser* browser_ = nullptr;  // owned by the client
-  AvahiTimeout* timer_ = nullptr;           // owned by the poll
   std::size_t resolving_ = 0;
   mutable std::mutex mutex_;  // guards found_
   std::vector<Service> found_;
+  AvahiLink link_{{.before_client = [this] { forget_browser(); },
+                   .on_state = [this](AvahiClient* c, AvahiClientState state) { on_client(c, state); }}};
 };
 
 }  // namespace

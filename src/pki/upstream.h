@@ -1,5 +1,5 @@
-// Issuers whose CA is elsewhere: this process is the registration authority, with a certificate that has id-kp-cmcRA, and
-// asks an upstream CA by EST or CMP. What comes back is checked against what was granted before anybody gets it.
+// Issuers whose CA is elsewhere: this process is the registration authority, with a certificate that has id-kp-cmcRA,
+// and asks an upstream CA by EST or CMP. What comes back is checked against what was granted before anybody gets it.
 //
 // A CA that has not decided is asked again about the same request when our own client comes again: until then issue()
 // answers undecided. What the CA says in a refusal is for our log; the client learns that it refused.
@@ -20,16 +20,16 @@
 namespace cahn::pki {
 
 struct UpstreamOptions {
-  // EST: https://host[:port], with a label https://host/label. CMP: the whole URL its messages are posted to; http: will
-  // do, because the messages are signed.
+  // EST: https://host[:port], with a label https://host/label. CMP: the whole URL its messages are posted to; http:
+  // will do, because the messages are signed.
   std::string url;
-  crypto::TlsIdentity identity;     // ours: TLS client certificate (EST), signer of the messages (CMP)
-  crypto::TrustStore tls_anchors;   // of the CA's HTTPS server
-  crypto::TrustStore ca_anchors;    // where what it issues, and who signs its CMP answers, must lead
+  crypto::TlsIdentity identity;                      // ours: TLS client certificate (EST), signer of the messages (CMP)
+  crypto::TrustStore tls_anchors;                    // of the CA's HTTPS server
+  crypto::TrustStore ca_anchors;                     // where what it issues, and who signs its CMP answers, must lead
   std::vector<crypto::Certificate> ca_certificates;  // what clients are told to trust, issuing CA first, root last
   net::ClientLimits limits{.response = std::chrono::seconds(20)};
-  std::size_t max_pending = 1000;                        // CMP: requests the CA has not decided
-  std::chrono::seconds pending = std::chrono::days(4);   // and for how long (decision 5)
+  std::size_t max_pending = 1000;                       // CMP: requests the CA has not decided
+  std::chrono::seconds pending = std::chrono::days(4);  // and for how long (decision 5)
 };
 
 // EST takes the client's own PKCS#10 and nothing else: requests of CMP's other kind, and requests whose subject is not
@@ -43,5 +43,9 @@ Result<std::unique_ptr<Issuer>> cmp_issuer(UpstreamOptions, const Clock& clock =
 // What both check of a certificate that came back. Errors: bad_answer.
 Result<void> check_upstream_certificate(const crypto::Certificate& issued, const IssueRequest& request,
                                         const UpstreamOptions& options, Time now);
+
+// What a client learns of it when the upstream CA issued nothing; the whole of it is logged, unless it is only
+// undecided. undecided stays, server_refused becomes not_permitted, all else unavailable.
+std::unexpected<Error> upstream_failure(const std::string& url, const Error& error);
 
 }  // namespace cahn::pki

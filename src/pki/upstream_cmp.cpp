@@ -1,7 +1,6 @@
 #include <map>
 #include <mutex>
 
-#include "base/log.h"
 #include "crypto/cmp.h"
 #include "crypto/digest.h"
 #include "pki/upstream.h"
@@ -112,8 +111,7 @@ Result<CmpMessage> CmpIssuer::read(const net::HttpResponse& response, const Conv
   if (!message) return fail(PkiError::bad_answer, message.error().message);
   const auto signer = message->verify_signer();
   if (!signer) return fail(PkiError::bad_answer, "the CA's answer: " + signer.error().message);
-  if (auto path =
-          crypto::verify_chain(*signer, message->extra_certificates(), options_.ca_anchors, clock_.now());
+  if (auto path = crypto::verify_chain(*signer, message->extra_certificates(), options_.ca_anchors, clock_.now());
       !path) {
     return fail(PkiError::bad_answer, "the signer of the CA's answer: " + path.error().message);
   }
@@ -136,8 +134,8 @@ net::awaitable<Result<CmpMessage>> CmpIssuer::exchange(Connection connection, Co
   request.method = "POST";
   request.path = url_.path;
   request.headers.set("Content-Type", "application/pkixcmp");
-  CAHN_CO_TRY(request.body, crypto::make_cmp_message(header, body, content, options_.identity.chain,
-                                                     *options_.identity.key));
+  CAHN_CO_TRY(request.body,
+              crypto::make_cmp_message(header, body, content, options_.identity.chain, *options_.identity.key));
   auto sending = connection->send(std::move(request));
   CAHN_CO_TRY(const auto response, co_await std::move(sending));
   CAHN_CO_TRY(auto message, read(response, conversation));
@@ -153,8 +151,7 @@ Result<std::pair<CmpBody, Bytes>> first_message(const IssueRequest& request) {
   const bool as_granted =
       csr.subject() == request.subject && csr.uris() == request.uris && csr.dns_names() == request.dns_names;
   if (!csr.is_crmf() && as_granted) return std::pair(CmpBody::p10cr, csr.der());
-  CAHN_TRY(Bytes content,
-           crypto::cmp_ra_request(request.subject, csr.public_key(), request.dns_names, request.uris));
+  CAHN_TRY(Bytes content, crypto::cmp_ra_request(request.subject, csr.public_key(), request.dns_names, request.uris));
   return std::pair(CmpBody::cr, std::move(content));
 }
 
@@ -184,8 +181,7 @@ net::awaitable<Result<crypto::Certificate>> CmpIssuer::converse(const IssueReque
   if (answer.status.status == CmpStatus::rejection || !answer.certificate) {
     co_return fail(PkiError::server_refused, "the CA rejects the request: " + answer.status.text);
   }
-  auto concluding =
-      conclude(request, connection, conversation, std::move(answer), message.header().implicit_confirm);
+  auto concluding = conclude(request, connection, conversation, std::move(answer), message.header().implicit_confirm);
   co_return co_await std::move(concluding);
 }
 
@@ -219,13 +215,7 @@ boost::asio::awaitable<Result<IssuedCertificate>> CmpIssuer::issue(IssueRequest 
   const bool undecided = !issued && issued.error().code == PkiError::undecided;
   finish(name, undecided ? std::optional(conversation) : std::nullopt);
   if (issued) co_return IssuedCertificate{*std::move(issued), options_.ca_certificates};
-  if (undecided) co_return fail(PkiError::undecided, "the CA has not decided about this request yet");
-  log::error("PKI_UPSTREAM_FAILED", "the upstream CA issued no certificate",
-             {{"url", options_.url}, {"error", issued.error().message}});
-  if (issued.error().code == PkiError::server_refused) {
-    co_return fail(PkiError::not_permitted, "the CA refuses this request");
-  }
-  co_return fail(PkiError::unavailable, "the upstream CA: " + issued.error().message);
+  co_return upstream_failure(options_.url, issued.error());
 }
 
 }  // namespace

@@ -6,14 +6,23 @@
 
 namespace cahn::pki {
 
+std::unexpected<Error> upstream_failure(const std::string& url, const Error& error) {
+  if (error.code == PkiError::undecided) {
+    return fail(PkiError::undecided, "the CA has not decided about this request yet");
+  }
+  log::error("PKI_UPSTREAM_FAILED", "the upstream CA issued no certificate", {{"url", url}, {"error", error.message}});
+  if (error.code == PkiError::server_refused) return fail(PkiError::not_permitted, "the CA refuses this request");
+  return fail(PkiError::unavailable, "the upstream CA: " + error.message);
+}
+
 Result<void> check_upstream_certificate(const crypto::Certificate& issued, const IssueRequest& request,
                                         const UpstreamOptions& options, Time now) {
   const auto refuse = [](const std::string& what) {
     return fail(PkiError::bad_answer, "the upstream CA's certificate is not what was asked for: " + what);
   };
   const auto beyond = [](const std::vector<std::string>& names, const std::vector<std::string>& granted) {
-    return std::ranges::any_of(
-        names, [&](const auto& name) { return std::ranges::find(granted, name) == granted.end(); });
+    return std::ranges::any_of(names,
+                               [&](const auto& name) { return std::ranges::find(granted, name) == granted.end(); });
   };
   if (issued.public_key() != request.csr.public_key()) return refuse("it is for another key");
   if (issued.subject() != request.subject) return refuse("its subject is " + issued.subject_text());
@@ -72,15 +81,7 @@ boost::asio::awaitable<Result<IssuedCertificate>> EstIssuer::issue(IssueRequest 
     }
   }
   if (issued) co_return IssuedCertificate{*std::move(issued), options_.ca_certificates};
-  if (issued.error().code == PkiError::undecided) {
-    co_return fail(PkiError::undecided, "the CA has not decided about this request yet");
-  }
-  log::error("PKI_UPSTREAM_FAILED", "the upstream CA issued no certificate",
-             {{"url", options_.url}, {"error", issued.error().message}});
-  if (issued.error().code == PkiError::server_refused) {
-    co_return fail(PkiError::not_permitted, "the CA refuses this request");
-  }
-  co_return fail(PkiError::unavailable, "the upstream CA: " + issued.error().message);
+  co_return upstream_failure(options_.url, issued.error());
 }
 
 }  // namespace

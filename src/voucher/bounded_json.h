@@ -1,4 +1,4 @@
-// JSON from outside, for the files of this room: bounded, and without what two readers could understand in two ways.
+// JSON from outside, for this room and those above it: bounded, and without what two readers could understand in two ways.
 
 #pragma once
 

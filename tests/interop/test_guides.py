@@ -5,24 +5,11 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("CAHN_BIN", ROOT / "build" / "release" / "bin")).resolve()
-
-
-def free_ports(count):
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+from tests.support.programs import BIN, ROOT, free_ports
 
 
 def script_of(guide):
@@ -39,7 +26,7 @@ class TheGuideOfThePledge(unittest.TestCase):
         script = script_of(ROOT / "docs" / "guide-pledge.md")
         self.assertGreater(script.count("cahn pledge"), 4)
         with tempfile.TemporaryDirectory(prefix="cahn 50%20 guide-") as folder:
-            environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+            environment = {**os.environ, "PATH": f"{pathlib.Path(BIN).resolve()}:{os.environ['PATH']}"}
             shell = subprocess.Popen(["bash", "-euo", "pipefail"], cwd=folder, env=environment, text=True, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
             try:

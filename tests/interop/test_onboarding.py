@@ -1,75 +1,26 @@
 """Other people's programs against a registrar and a MASA on loopback: openssl, curl, strongSwan's pki. Needs no root."""
 
 import base64
-import os
-import pathlib
 import re
-import socket
-import subprocess
-import sys
-import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "demo"))
+from tests.support.programs import OneDevice, run
 
-from cast import Domain, Place, wait_until  # noqa: E402
-
-BIN = os.environ.get("CAHN_BIN", str(ROOT / "build" / "release" / "bin"))
+from cast import wait_until
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def run(*argv, input=None, check=True):
-    done = subprocess.run([str(a) for a in argv], capture_output=True, input=input, timeout=30, check=False)
-    if check and done.returncode != 0:
-        raise AssertionError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n{done.stdout.decode(errors='replace')}\n"
-                             f"{done.stderr.decode(errors='replace')}")
-    return done
-
-
-class OthersPrograms(unittest.TestCase):
+class OthersPrograms(OneDevice):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory(prefix="cahn-interop-")
-        cls.addClassCleanup(cls.temporary.cleanup)
-        folder = pathlib.Path(cls.temporary.name)
-        cls.domain = domain = Domain(folder / "house", BIN)
-        cls.addClassCleanup(domain.stop)
-        here = Place()
-        cls.maker = domain.maker("acme", "Acme Sensors", "127.0.0.1", free_port())
-        cls.maker.start_masa(here, health_port=free_port()).ready(30)
-        domain.prepare_registrar(here, "localhost")
-        domain.start_registrar(announce=False, ports=tuple(free_port() for _ in range(4)))
-        domain.submit(domain.binding(domain.ann))
-        domain.submit(domain.binding(domain.bob))
-        domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.maker.did})")
-        cls.device = folder / "device"
-        cls.maker.birth(cls.device, "acme-0001")
-        cls.maker.report(here)
-        cls.did = domain.cahn("vc", "did", cls.device / "idevid.pem").stdout.strip()
-        domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.did})")
-        done = domain.cahn("pledge", "--state", cls.device, "--clock", "--patience-seconds", "10",
-                           "--registrar", f"127.0.0.1:{domain.ports[0]}", check=False)
-        if done.returncode != 0:
-            raise AssertionError(f"the pledge did not onboard: {done.stderr}\n{domain.registrar.tail()}")
-        cls.files = cls.device / "network"
-        cls.est = f"https://localhost:{domain.ports[0]}/.well-known/est"
+        super().setUpClass()
+        cls.domain.submit(cls.domain.binding(cls.domain.bob))
+        cls.est = f"https://localhost:{cls.domain.ports[0]}/.well-known/est"
 
     def csr(self, name, subject="/serialNumber=acme-0001", *more):
         key, out = self.domain.folder / f"{name}.key", self.domain.folder / f"{name}.der"
         run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
             "-outform", "DER", "-out", out, "-subj", subject, *more)
         return key, out
-
-    def curl(self, *argv, input=None):
-        done = run("curl", "-s", "--max-time", "10", "--cacert", self.domain.domain_ca, "-w", "\n%{http_code}", *argv, input=input)
-        body, _, status = done.stdout.rpartition(b"\n")
-        return int(status), body
 
     def certificates(self, answer):
         """The PEM of the certificates in a base64 certs-only answer, by openssl."""

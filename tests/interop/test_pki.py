@@ -1,65 +1,18 @@
 """openssl cmp, openssl ocsp and curl against a running registrar: CMP, OCSP, CRL, and a change of the CA's key. Needs no root."""
 
 import base64
-import os
 import pathlib
 import re
-import socket
-import subprocess
-import sys
-import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "demo"))
-
-from cast import Domain, Place  # noqa: E402
-
-BIN = os.environ.get("CAHN_BIN", str(ROOT / "build" / "release" / "bin"))
+from tests.support.programs import OneDevice, run
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def run(*argv, input=None, check=True):
-    done = subprocess.run([str(a) for a in argv], capture_output=True, input=input, timeout=60, check=False)
-    if check and done.returncode != 0:
-        raise AssertionError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n{done.stdout.decode(errors='replace')}\n"
-                             f"{done.stderr.decode(errors='replace')}")
-    return done
-
-
-class RunningDomain(unittest.TestCase):
-    """A registrar, a MASA and a device that has its voucher and its first LDevID."""
-
+class RunningDomain(OneDevice):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory(prefix="cahn-interop-")
-        cls.addClassCleanup(cls.temporary.cleanup)
-        cls.folder = folder = pathlib.Path(cls.temporary.name)
-        cls.domain = domain = Domain(folder / "house", BIN)
-        cls.addClassCleanup(domain.stop)
-        here = Place()
-        cls.maker = domain.maker("acme", "Acme Sensors", "127.0.0.1", free_port())
-        cls.maker.start_masa(here, health_port=free_port()).ready(30)
-        domain.prepare_registrar(here, "localhost")
-        cls.ports = tuple(free_port() for _ in range(4))
-        domain.start_registrar(announce=False, ports=cls.ports)
-        domain.submit(domain.binding(domain.ann))
-        domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.maker.did})")
-        cls.device = folder / "device"
-        cls.maker.birth(cls.device, "acme-0001")
-        cls.maker.report(here)
-        did = domain.cahn("vc", "did", cls.device / "idevid.pem").stdout.strip()
-        domain.say(domain.ann, f"Trust({domain.ann.mail}, {did})")
-        done = domain.cahn("pledge", "--state", cls.device, "--clock", "--patience-seconds", "10",
-                           "--registrar", f"127.0.0.1:{cls.ports[0]}", check=False)
-        if done.returncode != 0:
-            raise AssertionError(f"the pledge did not onboard: {done.stderr}\n{domain.registrar.tail()}")
-        cls.files = cls.device / "network"
+        super().setUpClass()
+        cls.ports = cls.domain.ports
         cls.idevid = cls.device / "idevid.pem", cls.device / "idevid.key"
         cls.url = f"https://localhost:{cls.ports[0]}"
 
@@ -67,11 +20,6 @@ class RunningDomain(unittest.TestCase):
         path = self.folder / f"{name}.key"
         run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path)
         return path
-
-    def curl(self, *argv, input=None):
-        done = run("curl", "-s", "--max-time", "10", "--cacert", self.domain.domain_ca, "-w", "\n%{http_code}", *argv, input=input)
-        body, _, status = done.stdout.rpartition(b"\n")
-        return int(status), body
 
     def cmp(self, operation, identity, *argv, check=True):
         certificate, key = identity

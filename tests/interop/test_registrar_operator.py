@@ -1,48 +1,25 @@
 """What docs/guide-registrar.md tells an operator to do, done with curl and signals against a real registrar and MASA. Needs no root."""
 
 import json
-import os
-import pathlib
 import signal
-import socket
 import stat
 import subprocess
-import sys
-import tempfile
 import threading
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "demo"))
+from tests.support.programs import Loopback, free_port
 
-from cast import Domain, Place, wait_until  # noqa: E402
-
-BIN = os.environ.get("CAHN_BIN", str(ROOT / "build" / "release" / "bin"))
+from cast import Place, wait_until
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class AnOperator(unittest.TestCase):
+class AnOperator(Loopback):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory(prefix="cahn-operator-")
-        cls.addClassCleanup(cls.temporary.cleanup)
-        cls.folder = pathlib.Path(cls.temporary.name)
-        cls.domain = domain = Domain(cls.folder / "house", BIN)
-        cls.addClassCleanup(domain.stop)
-        here = Place()
-        cls.maker = domain.maker("acme", "Acme Sensors", "127.0.0.1", free_port())
-        cls.maker.start_masa(here, health_port=free_port()).ready(30)
-        domain.prepare_registrar(here, "localhost")
+        super().setUpClass()
+        domain = cls.domain
         cls.file = cls.folder / "acme.toml"
         cls.write_maker("operator-approves = true")
-        domain.start_registrar(makers=[], announce=False, ports=tuple(free_port() for _ in range(4)), manufacturer=cls.file,
-                               masa_anchor=cls.maker.state / "web-anchor.pem")
-        domain.submit(domain.binding(domain.ann))
+        cls.start_registrar(makers=[], manufacturer=cls.file, masa_anchor=cls.maker.state / "web-anchor.pem")
         domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.maker.did})")
         cls.at = f"http://127.0.0.1:{domain.ports[3]}"
         cls.token_file = domain.registrar_state / "operator.token"

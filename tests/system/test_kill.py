@@ -6,14 +6,11 @@ Runs on loopback. 3 kills of each role, 25 with --long.
 
 import json
 import os
-import pathlib
 import random
 import shutil
-import socket
 import sqlite3
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,20 +18,12 @@ import unittest
 import urllib.error
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "demo"))
+from tests.support.programs import BIN, Loopback
 
-from cast import Domain, Place, wait_until  # noqa: E402
+from cast import wait_until
 
-BIN = os.environ.get("CAHN_BIN", str(ROOT / "build" / "release" / "bin"))
 KILLS = 25 if os.environ.get("CAHN_LONG") else 3
 DEVICES = 40
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Claims:
@@ -79,21 +68,13 @@ class Claims:
         return missing
 
 
-class KillNine(unittest.TestCase):
+class KillNine(Loopback):
     @classmethod
     def setUpClass(cls):
         cls.random = random.Random(int(os.environ.get("CAHN_SEED", time.time_ns() % 1_000_000)))
-        cls.temporary = tempfile.TemporaryDirectory(prefix="cahn-kill-")
-        cls.addClassCleanup(cls.temporary.cleanup)
-        folder = pathlib.Path(cls.temporary.name)
-        cls.domain = domain = Domain(folder / "house", BIN)
-        cls.addClassCleanup(domain.stop)
-        here = Place()
-        cls.maker = domain.maker("acme", "Acme Sensors", "127.0.0.1", free_port())
-        cls.masa = cls.maker.start_masa(here, health_port=free_port()).ready(30)
-        domain.prepare_registrar(here, "localhost")
-        domain.start_registrar(announce=False, ports=tuple(free_port() for _ in range(4)))
-        domain.submit(domain.binding(domain.ann))
+        super().setUpClass()
+        cls.start_registrar()
+        domain, folder, here = cls.domain, cls.folder, cls.here
         domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.maker.did})")
         cls.devices = folder / "devices"
         for number in range(DEVICES):

@@ -6,6 +6,7 @@
 
 #include "apps/common/nearest_word.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 namespace cahn::apps::tool {
 namespace {
@@ -25,29 +26,10 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// The length of the well-formed UTF-8 sequence at the front, 0 if there is none (RFC 3629 4).
-std::size_t sequence_length(std::string_view text) {
-  const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = octet(0);
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xc2 ? 0
-                             : first < 0xe0 ? 2
-                             : first < 0xf0 ? 3
-                             : first < 0xf5 ? 4
-                                            : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((octet(i) & 0xc0) != 0x80) return 0;
-  }
-  if ((first == 0xe0 && octet(1) < 0xa0) || (first == 0xed && octet(1) > 0x9f)) return 0;
-  if ((first == 0xf0 && octet(1) < 0x90) || (first == 0xf4 && octet(1) > 0x8f)) return 0;
-  return length;
-}
-
 // Nothing that could hide in an editor or forge a line of a message.
 const char* fault_of(std::string_view line) {
   while (!line.empty()) {
-    const std::size_t length = sequence_length(line);
+    const std::size_t length = utf8_length(line);
     if (length == 0) return "it is not UTF-8";
     const unsigned char first = static_cast<unsigned char>(line[0]);
     const bool c1 = length == 2 && first == 0xc2 && static_cast<unsigned char>(line[1]) < 0xa0;

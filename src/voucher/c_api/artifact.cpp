@@ -3,6 +3,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "voucher/c_api/arrays.h"
 #include "voucher/diagnostics.h"
 
@@ -11,24 +12,6 @@ namespace {
 
 constexpr std::size_t max_serial_number = 256;  // as the reader of JSON takes them
 constexpr std::size_t max_nonce = 192;          // 256 characters of base64
-
-// The length of the well-formed UTF-8 sequence at the front (RFC 3629 4), 0 if there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto octet = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto continues = [&](std::size_t i) { return (octet(i) & 0xc0U) == 0x80U; };
-  const unsigned a = octet(0), b = octet(1);
-  if (a < 0x80) return 1;
-  if (a >= 0xc2 && a < 0xe0) return continues(1) ? 2 : 0;
-  if (a >= 0xe0 && a < 0xf0) {
-    const bool shortest = a != 0xe0 || b >= 0xa0, no_surrogate = a != 0xed || b < 0xa0;
-    return continues(1) && continues(2) && shortest && no_surrogate ? 3 : 0;
-  }
-  if (a >= 0xf0 && a < 0xf5) {
-    const bool in_range = (a != 0xf0 || b >= 0x90) && (a != 0xf4 || b < 0x90);
-    return continues(1) && continues(2) && continues(3) && in_range ? 4 : 0;
-  }
-  return 0;
-}
 
 std::optional<crypto::Certificate> certificate_of(const Octets& octets) {
   auto certificate = crypto::Certificate::from_der(octets.octets());

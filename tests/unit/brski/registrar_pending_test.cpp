@@ -172,14 +172,14 @@ TEST_F(AnUndecidedDevice, IsDecidedAboutByNobodyWithoutTheToken) {
 TEST_F(AnUndecidedDevice, IsDecidedAboutOnlyInOrdersThatCanBeRead) {
   policy(Verdict::later);
   EXPECT_EQ(ask(device_, request_).status, 202);
-  for (const auto& [body, naming] : {std::pair<std::string, const char*>{"", "not a JSON object"},
-                                     {"[]", "not a JSON object"},
+  for (const auto& [body, naming] : {std::pair<std::string, const char*>{"", "not JSON"},
+                                     {"[]", "expected a JSON object, found an array"},
                                      {R"({"decision":"approve"})", "'reason' is missing"},
                                      {R"({"decision":"yes","reason":"x"})", "none of approve, reject, forget"},
                                      {R"({"decision":true,"reason":"x"})", "'decision' is not a string"},
                                      {R"({"decision":"approve","reason":"x","until":"9"})", "'until' is not a member"},
-                                     {R"({"decision":"reject","decision":"approve","reason":"x"})", "the same name"},
-                                     {std::string(20, '[') + std::string(20, ']'), "deeper than 8"}}) {
+                                     {R"({"decision":"reject","decision":"approve","reason":"x"})", "two members named \"decision\""},
+                                     {std::string(20, '[') + std::string(20, ']'), "more than 16 levels"}}) {
     const auto answer = order("/pending/" + id_of(device_), body);
     EXPECT_EQ(answer.status, 400) << body;
     test::expect_in(naming, answer);

@@ -105,14 +105,6 @@ TEST(ReadingJson, RefusesTextThatIsNotUtf8) {
   }
 }
 
-TEST(ReadingJson, KnowsUtf8WhenItSeesIt) {
-  EXPECT_TRUE(is_utf8(""));
-  EXPECT_TRUE(is_utf8(std::string_view("a\"\\\0\x1f é 😀", 13)));
-  EXPECT_FALSE(is_utf8("\xff"));
-  EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
-  EXPECT_FALSE(is_utf8("é\xc3"));
-}
-
 TEST(ReadingJson, RefusesLoneSurrogatesEscapedOrNot) {
   for (const char* text : {R"("\ud800")", R"("\udc00")", R"("\ud800\ud800")", R"("\ud83dx")", R"({"\udead":1})",
                            "\"\xed\xa0\x80\"", "\"\xed\xb0\x80\""}) {
