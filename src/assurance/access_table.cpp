@@ -84,18 +84,13 @@ Result<std::unique_ptr<AccessTable>> AccessTable::open(store::Store& store, cons
 }
 
 Result<void> AccessTable::load() {
-  std::string after;
-  for (;;) {
-    CAHN_TRY(const auto items, store_.scan(access_table, "", store::scan_page, after));
-    for (const auto& [key, value] : items) {
-      const auto access = read_access(value);
-      if (!access) return corrupt(access.error());
-      index(*access);
-      by_device_.insert_or_assign(access->device, *access);
-      after = key;
-    }
-    if (items.size() < store::scan_page) break;
-  }
+  CAHN_CHECK(store::each_row(store_, access_table, "", [&](const std::string&, const Bytes& value) -> Result<void> {
+    const auto access = read_access(value);
+    if (!access) return corrupt(access.error());
+    index(*access);
+    by_device_.insert_or_assign(access->device, *access);
+    return {};
+  }));
   CAHN_TRY(const auto progress, store_.get(progress_table, progress_key));
   if (!progress) return {};
   const auto object = credential::parse_json(as_text(*progress));

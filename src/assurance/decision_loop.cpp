@@ -142,18 +142,14 @@ class DecisionLoopImpl : public std::enable_shared_from_this<DecisionLoopImpl> {
 
 Result<void> DecisionLoopImpl::load() {
   CAHN_TRY(epoch_, open_life(store_));
-  std::string after;
-  for (;;) {
-    CAHN_TRY(const auto items, store_.scan(decision_table, "", store::scan_page, after));
-    for (const auto& [device, value] : items) {
-      auto standing = read_standing(value);
-      if (!standing) return fail(store::StoreError::corrupt, "the table of decisions: " + standing.error().message);
-      number_ = std::max(number_, standing->decision.number);
-      standing_.insert_or_assign(device, std::move(*standing));
-      after = device;
-    }
-    if (items.size() < store::scan_page) return {};
-  }
+  return store::each_row(
+      store_, decision_table, "", [&](const std::string& device, const Bytes& value) -> Result<void> {
+        auto standing = read_standing(value);
+        if (!standing) return fail(store::StoreError::corrupt, "the table of decisions: " + standing.error().message);
+        number_ = std::max(number_, standing->decision.number);
+        standing_.insert_or_assign(device, std::move(*standing));
+        return {};
+      });
 }
 
 void DecisionLoopImpl::run(AccessSink& routers) {

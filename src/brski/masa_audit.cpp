@@ -8,8 +8,6 @@
 namespace cahn::brski {
 namespace {
 
-constexpr std::size_t page_size = 1000;
-
 std::string domain_name(const crypto::Certificate& pin) {
   Bytes both;
   for (const auto& hash : {crypto::sha256(pin.domain_id()), crypto::sha256(pin.public_key().spki())}) {
@@ -35,9 +33,10 @@ Result<std::uint64_t> read_cut(const store::Store& store, const AuditTables& tab
 }  // namespace
 
 bool DeviceAudit::has(const crypto::Certificate& pin) const {
-  return std::ranges::any_of(entries, [nonced = ending(pin, true), nonceless = ending(pin, false)](const AuditEntry& e) {
-    return e.key.ends_with(nonced) || e.key.ends_with(nonceless);
-  });
+  return std::ranges::any_of(entries,
+                             [nonced = ending(pin, true), nonceless = ending(pin, false)](const AuditEntry& e) {
+                               return e.key.ends_with(nonced) || e.key.ends_with(nonceless);
+                             });
 }
 
 AuditLog DeviceAudit::log() const {
@@ -54,16 +53,14 @@ Result<DeviceAudit> read_audit(const store::Store& store, const AuditTables& tab
   DeviceAudit audit{.device = device};
   CAHN_TRY(audit.arbitrary, read_cut(store, tables, device));
   const std::string prefix = device + "/";
-  for (std::string after;;) {
-    CAHN_TRY(const auto page, store.scan(tables.entries, prefix, page_size, after));
-    for (const auto& [key, value] : page) {
-      CAHN_TRY(AuditLog one, audit_log_from_json(as_text(value)));
-      if (one.events.size() != 1) return fail(BrskiError::bad_report, "an entry of the audit log is damaged");
-      audit.entries.push_back({key, std::move(one.events.front())});
-    }
-    if (page.size() < page_size) return audit;
-    after = page.back().first;
-  }
+  CAHN_CHECK(
+      store::each_row(store, tables.entries, prefix, [&](const std::string& key, const Bytes& value) -> Result<void> {
+        CAHN_TRY(AuditLog one, audit_log_from_json(as_text(value)));
+        if (one.events.size() != 1) return fail(BrskiError::bad_report, "an entry of the audit log is damaged");
+        audit.entries.push_back({key, std::move(one.events.front())});
+        return {};
+      }));
+  return audit;
 }
 
 std::size_t append_entry(store::Batch& batch, const AuditTables& tables, DeviceAudit& audit, AuditEvent event,

@@ -13,9 +13,9 @@
 namespace cahn::brski {
 namespace {
 
-using nlohmann::json;
 using net::HttpRequest;
 using net::HttpResponse;
+using nlohmann::json;
 
 constexpr std::size_t owners_page = 500;
 constexpr std::size_t max_policy_word = 32;
@@ -25,17 +25,6 @@ std::string written(const json& document) {
 }
 
 HttpResponse no_tenant() { return HttpResponse::text(404, "no such tenant"); }
-
-// What a browser that was lured here, or another user of this machine, cannot know.
-bool knows(const HttpRequest& request, const std::string& token) {
-  const std::string given = request.headers.get("Authorization").value_or("");
-  return !token.empty() && equal_constant_time(as_bytes(given), as_bytes("Bearer " + token));
-}
-HttpResponse not_allowed() {
-  HttpResponse response = HttpResponse::text(401, "changes need the operator's token, which is in the state directory");
-  response.headers.set("WWW-Authenticate", "Bearer");
-  return response;
-}
 
 json parsed(const std::string& own_json) { return json::parse(own_json, nullptr, false); }
 
@@ -136,14 +125,14 @@ struct Masa::Operator {
 
   using Answer = net::awaitable<HttpResponse> (*)(Impl*, HttpRequest);
 
-  static net::awaitable<HttpResponse> refuse_change() { co_return not_allowed(); }
+  static net::awaitable<HttpResponse> refuse(HttpResponse answer) { co_return answer; }
 
   static net::Handler reading(Impl* masa, Answer answer) {
     return [masa, answer](HttpRequest request, const net::Session&) { return answer(masa, std::move(request)); };
   }
   static net::Handler changing(Impl* masa, Answer answer, std::shared_ptr<const std::string> token) {
     return [masa, answer, token](HttpRequest request, const net::Session&) {
-      if (!knows(request, *token)) return refuse_change();
+      if (auto refused = not_the_operator(request, *token)) return refuse(*std::move(refused));
       return answer(masa, std::move(request));
     };
   }

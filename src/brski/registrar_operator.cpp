@@ -41,15 +41,8 @@ net::awaitable<net::HttpResponse> answer_list(std::shared_ptr<const std::functio
   co_return (*list)();
 }
 
-// A page of another origin cannot send this type or this header without being asked first; other users of this machine
-// do not know the token.
-std::optional<net::HttpResponse> not_the_operator(const net::HttpRequest& request, const std::string& token) {
-  const std::string shown = request.headers.get("Authorization").value_or("");
-  if (token.empty() || !equal_constant_time(as_bytes(shown), as_bytes("Bearer " + token))) {
-    net::HttpResponse answer = net::HttpResponse::text(401, "orders need the operator's token\n");
-    answer.headers.set("WWW-Authenticate", "Bearer");
-    return answer;
-  }
+std::optional<net::HttpResponse> not_an_order(const net::HttpRequest& request, const std::string& token) {
+  if (auto refused = not_the_operator(request, token)) return refused;
   if (request.method != "DELETE" &&
       net::media_type(request.headers.get("Content-Type").value_or("")) != media_type_json) {
     return net::HttpResponse::text(415, "orders are application/json\n");
@@ -71,7 +64,7 @@ void Registrar::add_operator_routes(net::Router& router, std::string token) {
     router.on(
         method, path,
         [impl, token, answer](net::HttpRequest request, const net::Session&) -> Answer {
-          if (auto refused = not_the_operator(request, token)) return answer_with(*std::move(refused));
+          if (auto refused = not_an_order(request, token)) return answer_with(*std::move(refused));
           return (impl->*answer)(std::move(request));
         },
         max_order);

@@ -77,15 +77,11 @@ Result<std::unique_ptr<PendingDevices>> PendingDevices::open(store::Store& store
 }
 
 Result<void> PendingDevices::load() {
-  for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(pending_table, "", store::scan_page, after));
-    for (const auto& [id, value] : rows) {
-      CAHN_TRY(auto device, device_of(id, value));
-      devices_.insert_or_assign(id, std::move(device));
-    }
-    if (rows.size() < store::scan_page) return {};
-    after = rows.back().first;
-  }
+  return store::each_row(store_, pending_table, "", [&](const std::string& id, const Bytes& value) -> Result<void> {
+    CAHN_TRY(auto device, device_of(id, value));
+    devices_.insert_or_assign(id, std::move(device));
+    return {};
+  });
 }
 
 net::awaitable<Result<void>> PendingDevices::commit(store::Batch batch) {

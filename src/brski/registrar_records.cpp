@@ -152,15 +152,11 @@ Result<std::unique_ptr<Records>> Records::open(store::Store& store) {
 }
 
 Result<void> Records::load() {
-  for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(onboarding_table, "", store::scan_page, after));
-    for (const auto& [id, value] : rows) {
-      CAHN_TRY(auto one, onboarding_of(id, value));
-      onboardings_.insert_or_assign(id, std::move(one));
-    }
-    if (rows.size() < store::scan_page) return {};
-    after = rows.back().first;
-  }
+  return store::each_row(store_, onboarding_table, "", [&](const std::string& id, const Bytes& value) -> Result<void> {
+    CAHN_TRY(auto one, onboarding_of(id, value));
+    onboardings_.insert_or_assign(id, std::move(one));
+    return {};
+  });
 }
 
 // Memory first, so that two changes at once both count; what the disk refused is gone after a restart.
@@ -264,15 +260,13 @@ Result<std::optional<OfflineVoucher>> Records::offline(const std::string& manufa
 
 Result<std::vector<OfflineVoucher>> Records::all_offline() const {
   std::vector<OfflineVoucher> all;
-  for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(offline_table, "", store::scan_page, after));
-    for (const auto& [key, value] : rows) {
-      CAHN_TRY(auto one, offline_of(key, value));
-      all.push_back(std::move(one));
-    }
-    if (rows.size() < store::scan_page) return all;
-    after = rows.back().first;
-  }
+  CAHN_CHECK(
+      store::each_row(store_, offline_table, "", [&](const std::string& key, const Bytes& value) -> Result<void> {
+        CAHN_TRY(auto one, offline_of(key, value));
+        all.push_back(std::move(one));
+        return {};
+      }));
+  return all;
 }
 
 }  // namespace cahn::brski

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -15,6 +16,11 @@ namespace cahn::brski {
 
 // One step for the operator: a log line under `id` (warning when the step failed), then `listener`, which may be empty.
 void tell(std::string_view id, const Progress& progress, const std::function<void(const Progress&)>& listener);
+
+// Nothing if the request shows the operator's token, as `Authorization: Bearer <token>`; else the answer that refuses
+// it. What a browser that was lured to the operator's port, or another user of this machine, cannot know. An empty
+// token is nobody's. Constant time in the token.
+std::optional<net::HttpResponse> not_the_operator(const net::HttpRequest&, std::string_view token);
 
 std::chrono::microseconds since(std::chrono::steady_clock::time_point began);
 

@@ -123,6 +123,24 @@ Result<Crl> Crl::from_der(ByteView der) {
   return out;
 }
 
+Result<std::vector<Crl>> Crl::all_from(ByteView der_or_pem) {
+  constexpr std::string_view begin = "-----BEGIN X509 CRL-----", end = "-----END X509 CRL-----";
+  std::vector<Crl> lists;
+  std::string_view text = as_text(der_or_pem);
+  for (auto from = text.find(begin); from != text.npos; from = text.find(begin)) {
+    text.remove_prefix(from + begin.size());
+    const auto until = text.find(end);
+    const auto der = base64_decode_lenient(text.substr(0, until));
+    if (until == text.npos || !der) return fail(CryptoError::malformed, "a revocation list that is no PEM");
+    CAHN_TRY(auto list, from_der(*der));
+    lists.push_back(std::move(list));
+  }
+  if (!lists.empty()) return lists;
+  CAHN_TRY(auto list, from_der(der_or_pem));
+  lists.push_back(std::move(list));
+  return lists;
+}
+
 bool Crl::signed_by(const PublicKey& key) const {
   const ErrorScope scope;
   return is_strong_signature(X509_CRL_get_signature_nid(handle())) && X509_CRL_verify(handle(), key.handle()) == 1;

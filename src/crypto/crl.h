@@ -40,6 +40,9 @@ Result<Bytes> make_crl(const CrlSpec&, const Certificate& issuer, const PrivateK
 class Crl {
  public:
   static Result<Crl> from_der(ByteView);  // at most 16 MiB
+  // What a file of lists holds: one in DER, or any number in PEM, other text between them passed over. Errors:
+  // malformed.
+  static Result<std::vector<Crl>> all_from(ByteView der_or_pem);
   const Bytes& der() const { return der_; }
   const Name& issuer() const { return issuer_; }
   std::uint64_t number() const { return number_; }

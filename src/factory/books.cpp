@@ -59,14 +59,13 @@ Result<void> Books::record(const DeviceBirth& birth) {
 
 Result<std::vector<std::pair<std::string, Bytes>>> Books::rows(std::string_view table) const {
   std::vector<std::pair<std::string, Bytes>> all;
-  for (std::string after;;) {
-    auto some = store_->scan(table, "", store::scan_page, after);
-    if (!some) return unavailable(some.error());
-    const bool is_last = some->size() < store::scan_page;
-    if (!is_last) after = some->back().first;
-    std::move(some->begin(), some->end(), std::back_inserter(all));
-    if (is_last) return all;
-  }
+  const auto read =
+      store::each_row(*store_, table, "", [&](const std::string& key, const Bytes& value) -> Result<void> {
+        all.emplace_back(key, value);
+        return {};
+      });
+  if (!read) return unavailable(read.error());
+  return all;
 }
 
 Result<std::optional<DeviceBirth>> Books::find(std::string_view serial) const {

@@ -101,35 +101,28 @@ Result<void> Devices::load() {
 }
 
 Result<void> Devices::load_devices() {
-  for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(device_table, "", store::scan_page, after));
-    for (const auto& [device, value] : rows) {
-      CAHN_TRY(auto record, device_from_json(device, value));
-      by_idevid.insert_or_assign(fingerprint(record.idevid), device);
-      devices_.emplace(device, std::move(record));
-    }
-    if (rows.size() < store::scan_page) return {};
-    after = rows.back().first;
-  }
+  return store::each_row(store_, device_table, "", [&](const std::string& device, const Bytes& value) -> Result<void> {
+    CAHN_TRY(auto record, device_from_json(device, value));
+    by_idevid.insert_or_assign(fingerprint(record.idevid), device);
+    devices_.emplace(device, std::move(record));
+    return {};
+  });
 }
 
 Result<void> Devices::load_ldevids() {
   std::map<std::string, std::map<std::size_t, crypto::Certificate>> found;
-  for (std::string after;;) {
-    CAHN_TRY(const auto rows, store_.scan(ldevid_table, "", store::scan_page, after));
-    for (const auto& [serial, value] : rows) {
-      const auto object = json::parse(value.begin(), value.end(), nullptr, false);
-      if (!object.is_object() || !object.contains("number") || !object["number"].is_number_unsigned())
-        return corrupt(serial);
-      const auto* device = text_of(object, "device");
-      auto certificate = certificate_of(object, "certificate");
-      if (!device || !certificate || !devices_.contains(*device)) return corrupt(serial);
-      by_ldevid.insert_or_assign(serial, *device);
-      found[*device].emplace(object["number"].get<std::size_t>(), *std::move(certificate));
-    }
-    if (rows.size() < store::scan_page) break;
-    after = rows.back().first;
-  }
+  CAHN_CHECK(
+      store::each_row(store_, ldevid_table, "", [&](const std::string& serial, const Bytes& value) -> Result<void> {
+        const auto object = json::parse(value.begin(), value.end(), nullptr, false);
+        if (!object.is_object() || !object.contains("number") || !object["number"].is_number_unsigned())
+          return corrupt(serial);
+        const auto* device = text_of(object, "device");
+        auto certificate = certificate_of(object, "certificate");
+        if (!device || !certificate || !devices_.contains(*device)) return corrupt(serial);
+        by_ldevid.insert_or_assign(serial, *device);
+        found[*device].emplace(object["number"].get<std::size_t>(), *std::move(certificate));
+        return {};
+      }));
   for (auto& [device, numbered] : found) {
     ldevids_asked_for_[device] = numbered.rbegin()->first + 1;
     for (auto& [number, certificate] : numbered) devices_.at(device).ldevids.push_back(std::move(certificate));

@@ -46,15 +46,12 @@ Revocation merged(const std::optional<Revocation>& present, const Revocation& as
 
 Result<std::shared_ptr<Revocations>> Revocations::load(store::Store& store) {
   std::shared_ptr<Revocations> revocations(new Revocations(store));
-  for (std::string after;;) {
-    CAHN_TRY(const auto rows, store.scan(table, "", store::scan_page, after));
-    for (const auto& [serial, value] : rows) {
-      CAHN_TRY(const auto revocation, from_json(value));
-      revocations->durable_.emplace(serial, revocation);
-    }
-    if (rows.size() < store::scan_page) return revocations;
-    after = rows.back().first;
-  }
+  CAHN_CHECK(store::each_row(store, table, "", [&](const std::string& serial, const Bytes& value) -> Result<void> {
+    CAHN_TRY(const auto revocation, from_json(value));
+    revocations->durable_.emplace(serial, revocation);
+    return {};
+  }));
+  return revocations;
 }
 
 std::optional<Revocation> Revocations::decided(std::string_view serial) const {

@@ -11,9 +11,6 @@
 
 namespace cahn::store {
 
-// Rows a scan reads at a time where all are wanted.
-constexpr std::size_t scan_page = 1000;
-
 class Store : public EventLog {
  public:
   // SQLite in WAL mode with synchronous=FULL (decision 69); creates the file (0600) if it is not there. One process at
@@ -26,5 +23,10 @@ class Store : public EventLog {
                                                                   std::size_t limit,
                                                                   std::string_view after = {}) const = 0;
 };
+
+// Hands `take` every row whose key starts with `prefix`, in octet order. It reads some at a time: rows that are written
+// meanwhile may be among them or not. Ends with the first error, the store's or take's. Threads: as scan().
+using RowTaker = std::function<Result<void>(const std::string& key, const Bytes& value)>;
+Result<void> each_row(const Store&, std::string_view table, std::string_view prefix, const RowTaker& take);
 
 }  // namespace cahn::store

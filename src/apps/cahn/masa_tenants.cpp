@@ -1,6 +1,8 @@
 #include "apps/cahn/masa_tenants.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 
 #include "apps/cahn/role_support.h"
 #include "base/file.h"
@@ -50,11 +52,13 @@ void TenantSettings::add_to(RoleSettings& role) {
   role.add("idevid-anchor", idevid_anchors, "PEM file: CA that issues this maker's IDevIDs; may be repeated");
   role.add("factory-anchor", factory_anchors, "PEM file: who may report births, by TLS client certificate");
   role.add("sales-anchor", sales_anchors, "PEM file: who may tell sales, by TLS client certificate");
-  role.add("registrar-anchor", registrar_anchors, "PEM file: CA of customers' registrars that are taken as authenticated");
+  role.add("registrar-anchor", registrar_anchors,
+           "PEM file: CA of customers' registrars that are taken as authenticated");
   role.add("pin", pin, "What vouchers pin: `farthest` (usually the domain's CA) or `end-entity`");
-  role.add("ownership", ownership,
-           "Who gets a voucher: `logged-only` (whoever met the device), `first-come` (the first domain) or `sales` (who a "
-           "sale names)");
+  role.add(
+      "ownership", ownership,
+      "Who gets a voucher: `logged-only` (whoever met the device), `first-come` (the first domain) or `sales` (who a "
+      "sale names)");
   role.add("prior-request", prior_request, "Demand the pledge's own request with every nonced one");
   role.add("nonceless", nonceless, "Issue nonceless vouchers to authenticated owners that a sale names");
   role.add("nonceless-minutes", nonceless_minutes, "How long a nonceless voucher is valid");
@@ -106,30 +110,12 @@ Result<brski::MasaTenant> read_tenant(const std::string& file) {
 }
 
 Result<std::vector<crypto::Crl>> read_revocation_lists(const std::vector<std::string>& files) {
-  constexpr std::string_view begin = "-----BEGIN X509 CRL-----", end = "-----END X509 CRL-----";
   std::vector<crypto::Crl> lists;
-  const auto add = [&](const std::string& file, ByteView der) -> Result<void> {
-    auto list = crypto::Crl::from_der(der);
-    if (!list) return fail(list.error(), file);
-    lists.push_back(*std::move(list));
-    return {};
-  };
   for (const std::string& file : files) {
     CAHN_TRY(const Bytes octets, read_file(file));
-    std::string_view text = as_text(octets);
-    if (text.find(begin) == std::string_view::npos) {
-      CAHN_CHECK(add(file, octets));
-      continue;
-    }
-    for (auto from = text.find(begin); from != std::string_view::npos; from = text.find(begin)) {
-      text.remove_prefix(from + begin.size());
-      const auto until = text.find(end);
-      const auto der = base64_decode_lenient(text.substr(0, until));
-      if (until == std::string_view::npos || !der) {
-        return fail(crypto::CryptoError::malformed, file + " holds a revocation list that is no PEM");
-      }
-      CAHN_CHECK(add(file, *der));
-    }
+    auto in_file = crypto::Crl::all_from(octets);
+    if (!in_file) return fail(in_file.error(), file);
+    std::ranges::move(*in_file, std::back_inserter(lists));
   }
   return lists;
 }

@@ -42,6 +42,32 @@ TEST_F(ARevocationList, IsSignedByItsIssuerAndNobodyElse) {
   EXPECT_FALSE(crl.signed_by(must(generate_key(KeyType::p256))->public_key()));
 }
 
+TEST_F(ARevocationList, ComesAloneInDerOrWithOthersInPem) {
+  const Bytes first = make();
+  spec_.number = 8;
+  const Bytes second = make();
+  const auto pem = [](const Bytes& der) {
+    return "-----BEGIN X509 CRL-----\n" + base64(der) + "\n-----END X509 CRL-----\n";
+  };
+  EXPECT_EQ(must(Crl::all_from(first)).front().number(), 7u);
+  const auto both = must(Crl::all_from(as_bytes("the first\n" + pem(first) + "\nand the second\n" + pem(second))));
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].number(), 7u);
+  EXPECT_EQ(both[1].number(), 8u);
+}
+
+TEST_F(ARevocationList, IsRefusedWithItsFileIfOneOfThemCannotBeRead) {
+  const std::string good = "-----BEGIN X509 CRL-----\n" + base64(make()) + "\n-----END X509 CRL-----\n";
+  ASSERT_TRUE(Crl::all_from(as_bytes(good)));
+  for (const std::string& bad :
+       {std::string(), std::string("no list at all"), good + "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n",
+        good + "-----BEGIN X509 CRL-----\n!!!\n-----END X509 CRL-----\n", good + good.substr(0, good.size() / 2)}) {
+    const auto read = Crl::all_from(as_bytes(bad));
+    ASSERT_FALSE(read) << bad;
+    EXPECT_EQ(read.error().code, CryptoError::malformed);
+  }
+}
+
 TEST_F(ARevocationList, CountsTo64Bits) {
   spec_.number = ~std::uint64_t{0};
   EXPECT_EQ(must(Crl::from_der(make())).number(), spec_.number);

@@ -141,6 +141,31 @@ TEST_P(AnyStore, ScansAPrefixInOctetOrderInPages) {
   EXPECT_TRUE(store_->scan("none", "", 100).value().empty());
 }
 
+TEST_P(AnyStore, HandsOutEveryRowOnceHoweverManyUntilTheTakerFails) {
+  constexpr int count = 2500;
+  Batch batch;
+  for (int i = 0; i < count; ++i) batch.puts.push_back({"t", "p" + std::to_string(10'000 + i), {}});
+  batch.puts.push_back({"t", "q", {}});
+  ASSERT_TRUE(store_->commit_and_wait(batch));
+  std::vector<std::string> keys;
+  const auto collect = [&](const std::string& key, const Bytes&) -> Result<void> {
+    keys.push_back(key);
+    return {};
+  };
+  ASSERT_TRUE(each_row(*store_, "t", "p", collect));
+  EXPECT_EQ(keys.size(), static_cast<std::size_t>(count));
+  EXPECT_TRUE(std::ranges::is_sorted(keys));
+  EXPECT_EQ(std::ranges::adjacent_find(keys), keys.end());
+  int taken = 0;
+  const auto stopped = each_row(*store_, "t", "", [&](const std::string&, const Bytes&) -> Result<void> {
+    if (++taken == 1200) return fail(StoreError::corrupt, "this one");
+    return {};
+  });
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().message, "this one");
+  EXPECT_EQ(taken, 1200);
+}
+
 TEST_P(AnyStore, KeepsAnyOctets) {
   const Bytes octets{0, 1, 0xff, 0, '\'', '"'};
   const std::string key = to_string(octets);
