@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "floor.h"
+#include "bench/support/floor.h"
 #include "flows.h"
 
 namespace cahn::bench {

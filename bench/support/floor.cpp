@@ -1,4 +1,4 @@
-#include "floor.h"
+#include "bench/support/floor.h"
 
 #include <openssl/evp.h>
 
