@@ -11,8 +11,8 @@ constexpr std::size_t max_path = 8;
 bool is_root(const crypto::Certificate& c) { return c.is_self_issued() && c.signed_by(c.public_key()); }
 
 // The certificate of the registrar's chain that nothing else in the message issued, by names and key identifiers. It is
-// only a guess at what to anchor on: the signatures below it are checked by verify_chain. Where a CA has changed its key, a
-// new root goes before the certificate that the old key made for it (RFC 4210 4.4).
+// only a guess at what to anchor on: the signatures below it are checked by verify_chain. Where a CA has changed its
+// key, a new root goes before the certificate that the old key made for it (RFC 4210 4.4).
 crypto::Certificate top_of(const crypto::Certificate& signer, const std::vector<crypto::Certificate>& carried) {
   crypto::Certificate top = signer;
   for (std::size_t step = 0; step < max_path && !top.is_self_issued(); ++step) {
@@ -20,10 +20,14 @@ crypto::Certificate top_of(const crypto::Certificate& signer, const std::vector<
     const auto may_have_issued = [&](const crypto::Certificate& c) {
       return c.subject() == top.issuer() && c != top && (!wanted || c.subject_key_identifier() == wanted);
     };
-    auto issuer = std::ranges::find_if(
-        carried, [&](const crypto::Certificate& c) { return may_have_issued(c) && is_root(c); });
-    if (issuer == carried.end()) issuer = std::ranges::find_if(carried, may_have_issued);
+    auto issuer = std::ranges::find_if(carried, may_have_issued);
     if (issuer == carried.end()) break;
+    // Roots are told from bridges by their signature only where there is a choice: a verification is dear.
+    if (std::ranges::count_if(carried, may_have_issued) > 1) {
+      const auto root =
+          std::ranges::find_if(carried, [&](const crypto::Certificate& c) { return may_have_issued(c) && is_root(c); });
+      if (root != carried.end()) issuer = root;
+    }
     top = *issuer;
   }
   return top;
@@ -149,8 +153,8 @@ Result<std::optional<Time>> check_one(const crypto::Certificate& certificate, co
     return fail(BrskiError::forbidden, "the registrar's chain does not hold: the certificate of " +
                                            certificate.subject_text() + " is revoked");
   }
-  return fail(BrskiError::unavailable, "the revocation list of " + issuer.subject_text() +
-                                           " that this MASA has is out of date or of no use");
+  return fail(BrskiError::unavailable,
+              "the revocation list of " + issuer.subject_text() + " that this MASA has is out of date or of no use");
 }
 
 }  // namespace
@@ -161,14 +165,15 @@ Result<std::optional<Time>> check_revocation(const std::vector<crypto::Certifica
   for (std::size_t i = 0; i + 1 < path.size(); ++i) {
     CAHN_TRY(const auto end, check_one(path[i], path[i + 1], lists, now));
     if (i == 0 && required && !end) {
-      return fail(BrskiError::forbidden, "this MASA has no revocation list of " + path[1].subject_text() +
-                                             ", and demands one");
+      return fail(BrskiError::forbidden,
+                  "this MASA has no revocation list of " + path[1].subject_text() + ", and demands one");
     }
     if (end) first_end = first_end ? std::min(*first_end, *end) : *end;
   }
   if (required && path.size() < 2) {
-    return fail(BrskiError::forbidden, "the voucher-request does not bring the CA of its registrar, "
-                                       "whose revocation can then not be checked, as this MASA demands");
+    return fail(BrskiError::forbidden,
+                "the voucher-request does not bring the CA of its registrar, "
+                "whose revocation can then not be checked, as this MASA demands");
   }
   return first_end;
 }
