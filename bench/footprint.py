@@ -7,7 +7,6 @@ never for a figure.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import resource
@@ -18,9 +17,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "bench" / "support")]
 
 import programs  # noqa: E402
+from figures import report  # noqa: E402
 from programs import OneDevice, run  # noqa: E402
 
 PER_ADDRESS = 1500  # a registrar takes at most 2,000 connections of one address
@@ -94,10 +94,11 @@ def measure(count):
             raise SystemExit(f"{len(lost)} of {count} connections did not last")
         for connection in held:
             connection.close()
-        yield f"registrar.idle{count}_mb", value, peer, "all of the registrar; peer: the same connections in CPython; target: 420"
-        yield "pledge.peak_mb", *pledge(domain, port), "peer: openssl s_client; target: 15"
+        yield f"registrar.idle{count}_mb", value, "MB", peer, "all of the registrar; peer: the same connections in CPython; target: 420"
+        peak, peer = pledge(domain, port)
+        yield "pledge.peak_mb", peak, "MB", peer, "peer: openssl s_client; target: 15"
         program = pathlib.Path(programs.BIN) / "cahn-pledge"
-        yield "pledge.binary_mb", stripped_mb(program), stripped_mb(pathlib.Path(programs.BIN) / "cahn"), "stripped; peer: all of cahn"
+        yield "pledge.binary_mb", stripped_mb(program), "MB", 0, "stripped; the libraries it loads not counted"
     finally:
         OneDevice.doClassCleanups()
 
@@ -115,13 +116,7 @@ def main():
     parser.add_argument("--connections", type=int, default=5000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if not options.json:
-        print(f"{'name':<26} {'value':>12} {'unit':<8} {'floor':>12} {'ratio':>7}")
-    for name, value, floor, note in measure(options.connections):
-        if options.json:
-            print(json.dumps({"name": name, "value": value, "unit": "MB", "floor": floor, "ratio": floor / value}), flush=True)
-        else:
-            print(f"{name:<26} {value:>12.3f} {'MB':<8} {floor:>12.3f} {floor / value:>7.3f}  {note}", flush=True)
+    report(measure(options.connections), options.json)
     return 0
 
 

@@ -5,15 +5,15 @@ The floor is the interval of the pings: silence cannot be seen sooner. `--count`
 """
 
 import argparse
-import json
 import os
 import pathlib
 import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "demo"))
+sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "bench" / "support")]
 
+from figures import report  # noqa: E402
 from house import House, Lab, wait_until  # noqa: E402
 
 
@@ -55,14 +55,8 @@ def main():
             house.stop()
     floor = 5.0
     at = lambda q: samples[min(len(samples) - 1, int(q * len(samples)))]  # noqa: E731
-    figures = [("revoke.cut_p50_ms", at(0.5)), ("revoke.cut_p99_ms", at(0.99))]
-    for name, value in figures:
-        ratio = floor / value if value else 0
-        if options.json:
-            print(json.dumps({"name": name, "value": round(value, 4), "unit": "ms", "floor": floor, "ratio": round(ratio, 4)}))
-        else:
-            print(f"{name:<26} {value:12.3f} ms       {floor:12.3f} {ratio:7.3f}  claim POST (by `cahn vc submit`, its start included) to "
-                  "the last answered ping; target 100 ms")
+    note = "claim POST (by `cahn vc submit`, its start included) to the last answered ping; target 100 ms"
+    report([(f"revoke.cut_{name}_ms", at(q), "ms", floor, note) for name, q in (("p50", 0.5), ("p99", 0.99))], options.json)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-// What one onboarding cannot do without: its asymmetric operations, timed on this machine.
+// What a flow cannot do without: its asymmetric operations, timed on this machine.
 
 #pragma once
 
 namespace cahn::bench {
 
-// Operations of one flow of C+D with new TLS and a pooled registrar-MASA connection.
+// How many of each. By default those of one onboarding, C+D with new TLS and a pooled registrar-MASA connection.
 struct FloorCounts {
   int signatures = 7;  // TLS: 2; voucher-requests: 2; voucher; CSR; LDevID
   int verifications =

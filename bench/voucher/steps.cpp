@@ -9,14 +9,6 @@ using test::must;
 using test::Pki;
 using voucher::Root;
 
-namespace {
-
-void hold(const Result<void>& checked) {
-  if (!checked) throw std::runtime_error(checked.error().message);
-}
-
-}  // namespace
-
 Steps::Steps(std::size_t devices) : identity_(pki_.registrar().tls()) {
   brski::Manufacturer maker;
   maker.name = "Honest Machines";
@@ -50,7 +42,7 @@ Bytes Steps::ask(const test::Identity& device, const std::string& serial, const 
 Bytes Steps::registrar(ByteView request, const test::Identity& device) const {
   const auto known = must(brski::identify_device(device.chain, makers_, Pki::now()));
   const auto read = must(brski::read_pledge_request(request));
-  hold(brski::check_pledge_request(read, known, pki_.registrar().certificate));
+  must(brski::check_pledge_request(read, known, pki_.registrar().certificate));
   const std::vector domain_ca{pki_.domain().certificate};
   return must(brski::make_registrar_request(read, known, {.identity = identity_, .domain_ca = domain_ca}, Pki::now()));
 }
@@ -66,7 +58,7 @@ Bytes Steps::masa(ByteView request) const {
 
 void Steps::judge(ByteView signed_voucher, const std::string& serial, const std::string& nonce) const {
   const auto voucher = must(voucher::read_as_pledge(signed_voucher, pki_.expectation(serial, nonce)));
-  hold(voucher::check_pin(voucher, pki_.registrar().chain, Pki::now()));
+  must(voucher::check_pin(voucher, pki_.registrar().chain, Pki::now()));
 }
 
 }  // namespace cahn::bench

@@ -1,14 +1,12 @@
 // `brski`: the tool of the BRSKI document (L1411-1640): a pledge, a registrar and a MASA from one ini file, and what
 // one does with vouchers in files. Exit 0 done, 1 refused or failed, 2 wrong usage.
 
-#include <sys/stat.h>
-
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <cstdio>
 
 #include "apps/brski/artefact_commands.h"
 #include "apps/brski/commands.h"
+#include "apps/common/program.h"
 #include "apps/common/serving.h"
 #include "base/log.h"
 #include "brski/wire.h"
@@ -170,8 +168,6 @@ void add_common(CLI::App& program, CommandLine& line) {
 
 int main(int argc, char** argv) {
   using namespace cahn::apps::tool;
-  ::umask(077);
-  std::signal(SIGPIPE, SIG_IGN);
   CLI::App program("Try out BRSKI (RFC 8995): be a pledge, a registrar or a MASA, and look into vouchers.", "brski");
   int exit_code = 0;
   CommandLine line;
@@ -186,13 +182,5 @@ int main(int argc, char** argv) {
   add_show(program, line, showing, exit_code);
   add_verify(program, line, verification, exit_code);
   for (CLI::App* sub : program.get_subcommands({})) sub->fallthrough();
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "brski: %s\n", error.what());
-    return 1;
-  }
-  return exit_code;
+  return cahn::apps::run_program(program, argc, argv, exit_code);
 }
