@@ -40,10 +40,8 @@ endif()
 if(CAHN_SANITIZE)
   add_compile_options(-fsanitize=${CAHN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CAHN_SANITIZE})
-  if(CAHN_FUZZ)
-    # libFuzzer's coverage is wanted of what is fuzzed, not of the tests.
-    add_compile_options($<$<NOT:$<STREQUAL:$<TARGET_PROPERTY:CAHN_KIND>,test>>:-fsanitize=fuzzer-no-link>)
-  endif()
+  # Tests look for undefined behaviour in what they test: without it in their own code a tenth of the build is saved.
+  add_compile_options($<$<STREQUAL:$<TARGET_PROPERTY:CAHN_KIND>,test>:-fno-sanitize=undefined>)
 endif()
 
 find_program(CAHN_MOLD mold)

@@ -1,8 +1,9 @@
 #include "brski/masa_format.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
+
+#include "base/ascii.h"
 
 namespace cahn::brski {
 namespace {
@@ -46,8 +47,7 @@ std::vector<Range> parse_accept(std::string_view accept) {
   while (!accept.empty()) {
     std::string_view one = cut(accept, ',');
     if (one.empty()) continue;
-    Range range{std::string(cut(one, ';'))};
-    std::ranges::transform(range.type, range.type.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+    Range range{ascii::lowered(cut(one, ';'))};
     while (!one.empty()) {
       const std::string_view parameter = cut(one, ';');
       if (parameter.starts_with("q=") || parameter.starts_with("Q=")) range.weight = weight_of(parameter.substr(2));

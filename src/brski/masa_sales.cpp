@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 namespace cahn::brski {
@@ -193,9 +193,7 @@ class CsvReader {
 std::string lower_trimmed(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return out;
+  return ascii::lowered(text);
 }
 
 Result<std::vector<Column>> read_header(const std::vector<Field>& fields) {

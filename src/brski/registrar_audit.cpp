@@ -1,8 +1,8 @@
 #include "brski/registrar_audit.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "base/ascii.h"
 #include "crypto/digest.h"
 
 namespace cahn::brski {
@@ -34,10 +34,6 @@ std::string digest_of(std::vector<std::string> foreign) {
   std::string all;
   for (const std::string& one : foreign) all += one + "\n";
   return hex(crypto::sha256(as_bytes(all)));
-}
-
-bool same_host(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 }  // namespace
@@ -101,7 +97,8 @@ Result<std::pair<std::string, std::string>> audit_location(const MasaAddress& ma
                                             : std::string(location));
   if (!url) return fail(BrskiError::bad_report, "the Location of the audit log is of no use: " + url.error().message);
   // Whatever a MASA says, its registrar's credentials go to no other server.
-  if (!url->tls || url->endpoint.port != masa.endpoint.port || !same_host(url->endpoint.host, masa.endpoint.host)) {
+  if (!url->tls || url->endpoint.port != masa.endpoint.port ||
+      !ascii::equal_without_case(url->endpoint.host, masa.endpoint.host)) {
     return fail(BrskiError::bad_report, "the Location of the audit log is on another server than the MASA");
   }
   return std::pair(url->path, url->query);

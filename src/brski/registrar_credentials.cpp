@@ -4,18 +4,13 @@
 #include <cctype>
 #include <map>
 
+#include "base/ascii.h"
 #include "crypto/digest.h"
 
 namespace cahn::brski {
 namespace {
 
 constexpr std::size_t max_challenge = 4096;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 std::string hashed(const std::string& text) { return hex(crypto::sha256(as_bytes(text))); }
 
@@ -54,12 +49,12 @@ Result<std::map<std::string, std::string>> parameters_of(std::string_view challe
   if (challenge.size() > max_challenge) return refuse("is too long");
   const bool printable_only = std::ranges::all_of(challenge, [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
   if (!printable_only) return refuse("holds control characters");
-  if (lower(challenge.substr(0, 7)) != "digest ") return refuse("is not Digest");
+  if (ascii::lowered(challenge.substr(0, 7)) != "digest ") return refuse("is not Digest");
   std::string_view rest = challenge.substr(7);
   std::map<std::string, std::string> parameters;
   for (skip_blanks(rest); !rest.empty(); skip_blanks(rest)) {
     const auto end = static_cast<std::size_t>(std::ranges::find_if_not(rest, is_name) - rest.begin());
-    const std::string name = lower(rest.substr(0, end));
+    const std::string name = ascii::lowered(rest.substr(0, end));
     rest.remove_prefix(end);
     if (name.empty() || !rest.starts_with('=')) break;
     rest.remove_prefix(1);
@@ -104,7 +99,7 @@ Result<std::string> digest_authorization(const MasaCredentials& credentials, std
   if (parameters["nonce"].empty() || !parameters.contains("realm") || !offers_auth(parameters["qop"])) {
     return fail(BrskiError::masa_failed, "the MASA's Digest challenge lacks realm, nonce or qop=auth");
   }
-  if (lower(parameters["algorithm"]) != "sha-256") {
+  if (ascii::lowered(parameters["algorithm"]) != "sha-256") {
     return fail(BrskiError::masa_failed, "the MASA's Digest challenge is not for SHA-256");
   }
   const std::string &realm = parameters["realm"], &nonce = parameters["nonce"];

@@ -1,11 +1,10 @@
 // The JSON of RFC 8995 5.7, 5.8.1 and 5.9.4, and of births. Numbers and lower-case keys are written; strings and other
 // spellings are read too, because figure 18 and devices in the field have them (decision 15).
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "brski/wire.h"
 
 namespace cahn::brski {
@@ -40,12 +39,8 @@ std::string written(const json& document) { return document.dump(-1, ' ', false,
 // The member of that name, else one that differs only in the case of its letters.
 const json* member(const json& object, std::string_view name) {
   if (const auto exact = object.find(name); exact != object.end()) return &*exact;
-  const auto same = [name](const std::string& key) {
-    return std::ranges::equal(key, name,
-                              [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
-  };
   for (auto it = object.begin(); it != object.end(); ++it) {
-    if (same(it.key())) return &*it;
+    if (ascii::equal_without_case(it.key(), name)) return &*it;
   }
   return nullptr;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "credential/relations.h"
 
@@ -19,7 +20,6 @@ constexpr std::size_t max_relation_name = 64;
 constexpr std::string_view syntax = ",(){}[]\"\\";
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_did(std::string_view text) { return text.starts_with("did:"); }
 
 // An argument that would be read otherwise than it is meant: marks at its end would be taken off, blanks trimmed.
@@ -75,7 +75,7 @@ class Reader {
 
   Result<std::string> relation() {
     skip_blanks();
-    const auto end = std::ranges::find_if_not(rest_, is_letter) - rest_.begin();
+    const auto end = std::ranges::find_if_not(rest_, ascii::is_letter) - rest_.begin();
     std::string name(rest_.substr(0, static_cast<std::size_t>(end)));
     if (name.empty() || name.size() > max_relation_name) return refuse("expected the name of a relation");
     rest_.remove_prefix(name.size());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 namespace cahn::credential {
@@ -40,12 +41,9 @@ constexpr RelationSpec table[] = {
 constexpr std::string_view right_names[] = {"trust-manufacturers", "connect-devices", "grant-rights"};
 constexpr std::string_view role_names[] = {"purchase", "sbom", "voucher", "mud"};
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // RFC 3986 2.2 and 2.3, and the '%' of 2.1.
 bool is_uri_character(char c) {
-  return is_letter(c) || is_digit(c) || std::string_view("-._~:/?#[]@!$&'()*+,;=%").find(c) != std::string_view::npos;
+  return ascii::is_alphanumeric(c) || std::string_view("-._~:/?#[]@!$&'()*+,;=%").find(c) != std::string_view::npos;
 }
 
 // One address as RFC 6068 2 and RFC 5321 4.1.2 (Dot-string @ Domain) have it, in ASCII: no list, no header fields.
@@ -53,9 +51,9 @@ bool is_mail_address(std::string_view address) {
   const auto at = address.find('@');
   if (at == 0 || at == std::string_view::npos || at + 1 == address.size() || address.size() > 254) return false;
   const auto is_atom = [](char c) {
-    return is_letter(c) || is_digit(c) || std::string_view("-._~!$'*+%&=/").find(c) != std::string_view::npos;
+    return ascii::is_alphanumeric(c) || std::string_view("-._~!$'*+%&=/").find(c) != std::string_view::npos;
   };
-  const auto is_name = [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '.'; };
+  const auto is_name = [](char c) { return ascii::is_alphanumeric(c) || c == '-' || c == '.'; };
   const auto local = address.substr(0, at), domain = address.substr(at + 1);
   const auto dots_are_inside = [](std::string_view s) {
     return s.front() != '.' && s.back() != '.' && s.find("..") == std::string_view::npos;
@@ -67,10 +65,11 @@ bool is_mail_address(std::string_view address) {
 bool is_entity_uri(std::string_view uri) {
   if (uri.size() > max_uri || !std::ranges::all_of(uri, is_uri_character)) return false;
   const auto colon = uri.find(':');
-  if (colon == std::string_view::npos || colon == 0 || colon + 1 == uri.size() || !is_letter(uri[0])) return false;
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == uri.size() || !ascii::is_letter(uri[0]))
+    return false;
   const auto scheme = uri.substr(0, colon);
   const bool scheme_is_lower_case = std::ranges::all_of(
-      scheme, [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '+' || c == '-' || c == '.'; });
+      scheme, [](char c) { return ascii::is_lower(c) || ascii::is_digit(c) || c == '+' || c == '-' || c == '.'; });
   // A key in the place of a person would be another way to say who it is; an upper-case scheme, another spelling.
   if (!scheme_is_lower_case || scheme == "did") return false;
   return scheme != "mailto" || is_mail_address(uri.substr(colon + 1));
@@ -103,7 +102,8 @@ bool is_device_type(std::string_view text) {
 }
 
 bool is_claim_id(std::string_view text) {
-  return text.size() == 64 && std::ranges::all_of(text, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
+  return text.size() == 64 &&
+         std::ranges::all_of(text, [](char c) { return ascii::is_digit(c) || (c >= 'a' && c <= 'f'); });
 }
 
 Result<void> check_argument(ArgumentKind kind, std::string_view value) {

@@ -28,7 +28,7 @@ struct Outline {
   ByteView signer_infos;
 };
 
-std::unexpected<Error> malformed(const char* what) { return fail(CryptoError::malformed, what); }
+std::unexpected<Error> unreadable_cms(const char* what) { return fail(CryptoError::malformed, what); }
 
 // RFC 5652 5.3: SignerInfo { version, sid, digestAlgorithm, [0] signedAttrs OPTIONAL, … }
 std::optional<ByteView> find_signed_attributes(ByteView signer_info) {
@@ -41,34 +41,34 @@ std::optional<ByteView> find_signed_attributes(ByteView signer_info) {
 Result<Outline> read_signed_data(ByteView signed_data) {
   Outline outline;
   DerReader reader(signed_data);
-  if (!reader.next(tag::integer) || !reader.next(tag::set)) return malformed("a SignedData without a version");
+  if (!reader.next(tag::integer) || !reader.next(tag::set)) return unreadable_cms("a SignedData without a version");
   const auto encapsulated = reader.next(tag::sequence);
-  if (!encapsulated) return malformed("a SignedData without encapsulated content");
+  if (!encapsulated) return unreadable_cms("a SignedData without encapsulated content");
   DerReader content(encapsulated->content);
-  if (!content.next(tag::oid)) return malformed("content without a type");
+  if (!content.next(tag::oid)) return unreadable_cms("content without a type");
   if (const auto wrapped = content.next(tag::context0)) {
     DerReader inner(wrapped->content);
     const auto octets = inner.next(tag::octet_string);
-    if (!octets || !inner.at_end()) return malformed("content that is not an OCTET STRING");
+    if (!octets || !inner.at_end()) return unreadable_cms("content that is not an OCTET STRING");
     outline.content = octets->content;
   }
-  if (!content.at_end()) return malformed("content with something behind it");
+  if (!content.at_end()) return unreadable_cms("content with something behind it");
   outline.before_certificates = signed_data.first(signed_data.size() - reader.rest().size());
   if (const auto certificates = reader.next(tag::context0)) {
     DerReader each(certificates->content);
     while (!each.at_end()) {
       const auto certificate = each.next(tag::sequence);
-      if (!certificate) return malformed("a certificate set that holds something else");
+      if (!certificate) return unreadable_cms("a certificate set that holds something else");
       outline.certificates.push_back(certificate->whole);
     }
   }
   reader.next(tag::context1);
   const auto signers = reader.next(tag::set);
-  if (!signers || !reader.at_end()) return malformed("a SignedData without signer infos");
+  if (!signers || !reader.at_end()) return unreadable_cms("a SignedData without signer infos");
   outline.signer_infos = signers->whole;
   for (DerReader each(signers->content); !each.at_end(); ++outline.signers) {
     const auto signer = each.next(tag::sequence);
-    if (!signer) return malformed("a signer info that is none");
+    if (!signer) return unreadable_cms("a signer info that is none");
     if (const auto found = find_signed_attributes(signer->content)) outline.signed_attributes.push_back(*found);
   }
   return outline;
@@ -77,23 +77,23 @@ Result<Outline> read_signed_data(ByteView signed_data) {
 // Strict DER, bounded, and SignedData; decoding a certificate is dear, so that they are counted before they are
 // decoded.
 Result<Outline> read_outline(ByteView der) {
-  if (der.size() > max_message) return malformed("a message of more than 1 MiB");
-  if (!is_der(der)) return malformed("not one DER element with definite lengths");
+  if (der.size() > max_message) return unreadable_cms("a message of more than 1 MiB");
+  if (!is_der(der)) return unreadable_cms("not one DER element with definite lengths");
   DerReader reader(der);
   const auto info = reader.next(tag::sequence);
-  if (!info) return malformed("not a ContentInfo");
+  if (!info) return unreadable_cms("not a ContentInfo");
   DerReader fields(info->content);
   const auto type = fields.next(tag::oid);
   const auto wrapped = fields.next(tag::context0);
-  if (!type || !wrapped || !fields.at_end()) return malformed("not a ContentInfo");
+  if (!type || !wrapped || !fields.at_end()) return unreadable_cms("not a ContentInfo");
   if (!std::equal(type->content.begin(), type->content.end(), std::begin(oid_signed_data), std::end(oid_signed_data))) {
-    return malformed("not a SignedData");
+    return unreadable_cms("not a SignedData");
   }
   DerReader inner(wrapped->content);
   const auto signed_data = inner.next(tag::sequence);
-  if (!signed_data || !inner.at_end()) return malformed("not a SignedData");
+  if (!signed_data || !inner.at_end()) return unreadable_cms("not a SignedData");
   CAHN_TRY(Outline outline, read_signed_data(signed_data->content));
-  if (outline.certificates.size() > max_certificates) return malformed("a message with more than 20 certificates");
+  if (outline.certificates.size() > max_certificates) return unreadable_cms("a message with more than 20 certificates");
   return outline;
 }
 
@@ -103,10 +103,10 @@ Result<Outline> read_outline(const Normalised& message) {
   CAHN_TRY(Outline outline, read_outline(message.der()));
   const auto is_verbatim = [&](ByteView part) { return message.is_verbatim(part); };
   if (!std::all_of(outline.certificates.begin(), outline.certificates.end(), is_verbatim)) {
-    return malformed("a certificate that is not DER");
+    return unreadable_cms("a certificate that is not DER");
   }
   if (!std::all_of(outline.signed_attributes.begin(), outline.signed_attributes.end(), is_verbatim)) {
-    return malformed("signed attributes that are not DER");
+    return unreadable_cms("signed attributes that are not DER");
   }
   return outline;
 }
@@ -124,11 +124,11 @@ const ASN1_TYPE* single_signed_attribute(const CMS_SignerInfo* signer, int nid, 
 // RFC 5652 5.4: what is signed are the attributes; they must name the content and its type.
 Result<void> check_signed_attributes(CMS_SignerInfo* signer, const ASN1_OBJECT* content_type, ByteView content) {
   const ASN1_TYPE* type = single_signed_attribute(signer, NID_pkcs9_contentType, V_ASN1_OBJECT);
-  if (type == nullptr) return malformed("no single signed content-type attribute");
+  if (type == nullptr) return unreadable_cms("no single signed content-type attribute");
   if (OBJ_cmp(type->value.object, content_type) != 0)
-    return malformed("the signed content-type is not that of the content");
+    return unreadable_cms("the signed content-type is not that of the content");
   const ASN1_TYPE* digest = single_signed_attribute(signer, NID_pkcs9_messageDigest, V_ASN1_OCTET_STRING);
-  if (digest == nullptr) return malformed("no single signed message-digest attribute");
+  if (digest == nullptr) return unreadable_cms("no single signed message-digest attribute");
 
   X509_ALGOR* algorithm = nullptr;
   CMS_SignerInfo_get0_algs(signer, nullptr, nullptr, &algorithm, nullptr);
@@ -156,7 +156,7 @@ Result<Certificate> find_signer(CMS_SignerInfo* signer, std::span<const Certific
   const Certificate* found = nullptr;
   for (const auto& certificate : certificates) {
     if (CMS_SignerInfo_cert_cmp(signer, certificate.handle()) != 0 || (found && *found == certificate)) continue;
-    if (found) return malformed("two certificates that both claim to be the signer's");
+    if (found) return unreadable_cms("two certificates that both claim to be the signer's");
     found = &certificate;
   }
   if (!found) return fail(CryptoError::untrusted, "the signer's certificate is not at hand");
@@ -225,7 +225,7 @@ Result<Bytes> cms_sign(ByteView content, std::string_view content_type_oid, cons
   if (digest == nullptr) return fail(CryptoError::unsupported, "CMS messages are not signed with Ed25519 keys");
   CAHN_TRY(const CmsPtr cms, start_message(signer, include));
   const Asn1ObjectPtr type = to_object(content_type_oid);
-  if (!type || CMS_set1_eContentType(cms.get(), type.get()) != 1) return malformed("no such content type");
+  if (!type || CMS_set1_eContentType(cms.get(), type.get()) != 1) return unreadable_cms("no such content type");
   CMS_SignerInfo* const info =
       CMS_add1_signer(cms.get(), signer.handle(), key.handle(), digest, CMS_PARTIAL | CMS_BINARY | CMS_NOSMIMECAP);
   if (info == nullptr || !add_signing_time(info, signing_time.value_or(system_clock().now()))) {
@@ -242,13 +242,13 @@ Result<SignedMessage> SignedMessage::verify(ByteView ber, std::span<const Certif
   const ErrorScope scope;
   CAHN_TRY(const Normalised received, Normalised::from_ber(ber));
   CAHN_TRY(const Outline outline, read_outline(received));
-  if (outline.signers != 1) return malformed("a message that is not signed exactly once");
-  if (!outline.content) return malformed("a message without its content");
+  if (outline.signers != 1) return unreadable_cms("a message that is not signed exactly once");
+  if (!outline.content) return unreadable_cms("a message without its content");
   const CmsPtr cms = decode_bare(outline);
   if (!cms) return openssl_failure(CryptoError::malformed, "not a CMS message");
   STACK_OF(CMS_SignerInfo)* const infos = CMS_get0_SignerInfos(cms.get());
   CMS_SignerInfo* const info = sk_CMS_SignerInfo_value(infos, 0);
-  if (info == nullptr) return malformed("a message without a signer");
+  if (info == nullptr) return unreadable_cms("a message without a signer");
 
   CAHN_TRY(std::vector<Certificate> certificates, certificates_of(outline));
   auto signer = find_signer(info, certificates);
@@ -288,7 +288,7 @@ Result<Bytes> certs_only(std::span<const Certificate> certificates) {
 Result<std::vector<Certificate>> certs_from_certs_only(ByteView ber) {
   CAHN_TRY(const Normalised received, Normalised::from_ber(ber));
   CAHN_TRY(const Outline outline, read_outline(received));
-  if (outline.signers != 0) return malformed("a certificate message that somebody signed");
+  if (outline.signers != 0) return unreadable_cms("a certificate message that somebody signed");
   return certificates_of(outline);
 }
 

@@ -11,7 +11,7 @@
 namespace cahn::crypto {
 namespace {
 
-std::unexpected<Error> malformed(const char* what) {
+std::unexpected<Error> unreadable_crmf(const char* what) {
   return fail(CryptoError::malformed, std::string("a certificate request (CRMF) ") + what);
 }
 
@@ -26,7 +26,7 @@ Result<Template> read_template(ByteView content) {
     const auto field = reader.next();
     const int number = field ? field->tag & 0x1f : -1;
     if (!field || (field->tag & 0xc0) != 0x80 || number <= last || number > 9) {
-      return malformed("with a template that cannot be read");
+      return unreadable_crmf("with a template that cannot be read");
     }
     last = number;
     // RFC 9483 4.1.1: version, serial number, algorithm, issuer and validity are the CA's; they are passed over.
@@ -34,8 +34,8 @@ Result<Template> read_template(ByteView content) {
     if (field->tag == 0xa6) out.key = field->content;
     if (field->tag == 0xa9) out.extensions = field->content;
   }
-  if (!out.key || out.key->empty()) return malformed("without a public key");
-  if (!out.subject) return malformed("without a subject, which the proof of possession needs");
+  if (!out.key || out.key->empty()) return unreadable_crmf("without a public key");
+  if (!out.subject) return unreadable_crmf("without a subject, which the proof of possession needs");
   return out;
 }
 
@@ -47,11 +47,11 @@ Result<void> check_possession(const DerElement& proof, ByteView request, const P
   }
   if (proof.tag != 0xa1) return fail(CryptoError::unsupported, "a proof of possession that is not a signature");
   DerReader reader(proof.content);
-  if (reader.next_is(tag::context0)) return malformed("whose proof of possession is over something else");
+  if (reader.next_is(tag::context0)) return unreadable_crmf("whose proof of possession is over something else");
   const auto algorithm = reader.next(tag::sequence);
   const auto signature = reader.next(tag::bit_string);
   if (!algorithm || !signature || !reader.at_end() || signature->content.size() < 2 || signature->content[0] != 0) {
-    return malformed("whose proof of possession cannot be read");
+    return unreadable_crmf("whose proof of possession cannot be read");
   }
   if (!verify_with_algorithm(key, algorithm->whole, request, signature->content.subspan(1))) {
     return fail(CryptoError::bad_signature, "the proof of possession is not by the key in the request");
@@ -63,8 +63,8 @@ Result<void> check_possession(const DerElement& proof, ByteView request, const P
 
 Result<Csr> Csr::from_crmf(ByteView der, bool ra_may_verify) {
   const ErrorScope scope;
-  if (der.size() > max_octets) return malformed("of more than 64 KiB");
-  if (!is_der(der)) return malformed("that is not one DER element with definite lengths");
+  if (der.size() > max_octets) return unreadable_crmf("of more than 64 KiB");
+  if (!is_der(der)) return unreadable_crmf("that is not one DER element with definite lengths");
   DerReader outer(der);
   const auto message = outer.next(tag::sequence);
   DerReader parts(message ? message->content : ByteView());
@@ -73,7 +73,7 @@ Result<Csr> Csr::from_crmf(ByteView der, bool ra_may_verify) {
   const auto id = fields.next(tag::integer);
   const auto form = fields.next(tag::sequence);
   const auto proof = parts.next();
-  if (!id || !form) return malformed("that is none");
+  if (!id || !form) return unreadable_crmf("that is none");
   if (!proof) return fail(CryptoError::bad_signature, "a certificate request without proof of possession");
 
   CAHN_TRY(const Template asked, read_template(form->content));
@@ -82,13 +82,13 @@ Result<Csr> Csr::from_crmf(ByteView der, bool ra_may_verify) {
   Csr csr(to_bytes(der), std::move(key));
   csr.is_crmf_ = true;
   const auto subject = decode_exactly<d2i_X509_NAME, i2d_X509_NAME, X509NamePtr>(*asked.subject);
-  if (!subject) return malformed("with a subject that cannot be read");
+  if (!subject) return unreadable_crmf("with a subject that cannot be read");
   CAHN_TRY(csr.subject_, to_name(subject.get()));
   csr.note_subject(subject.get());
   if (asked.extensions) {
     const Bytes sequence = der_element(tag::sequence, *asked.extensions);
     const auto extensions = decode_exactly<d2i_X509_EXTENSIONS, i2d_X509_EXTENSIONS, ExtensionStackPtr>(sequence);
-    if (!extensions) return malformed("with extensions that cannot be read");
+    if (!extensions) return unreadable_crmf("with extensions that cannot be read");
     CAHN_CHECK(csr.read_extensions(extensions.get()));
   }
   return csr;

@@ -14,7 +14,7 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 using Addresses = std::vector<asio::ip::address>;
 using StreamResult = Result<std::shared_ptr<Stream>>;
 
@@ -39,14 +39,14 @@ struct Lookup : std::enable_shared_from_this<Lookup> {
   Addresses addresses;
 };
 
-awaitable<Result<Addresses>> resolve(std::string host, Clock::time_point deadline) {
+awaitable<Result<Addresses>> resolve(std::string host, SteadyClock::time_point deadline) {
   error_code not_an_address;
   const auto address = asio::ip::make_address(host, not_an_address);
   if (!not_an_address) co_return Addresses{address};
   const auto executor = co_await asio::this_coro::executor;
   auto lookup = std::make_shared<Lookup>(executor);
   lookup->start(host);
-  const bool done = co_await lookup->done->wait(deadline - Clock::now());
+  const bool done = co_await lookup->done->wait(deadline - SteadyClock::now());
   if (!done) co_return fail(NetError::timeout, "looking up " + host + " took too long");
   if (lookup->failure || lookup->addresses.empty()) {
     co_return fail(NetError::unreachable, "no address of " + host + ": " + lookup->failure.message());
@@ -62,7 +62,7 @@ NetError code_of(const error_code& code) {
 
 // Closes a socket when its time is over. On the strand of the socket.
 struct Watch {
-  Watch(tcp::socket& socket, Clock::time_point deadline)
+  Watch(tcp::socket& socket, SteadyClock::time_point deadline)
       : late(std::make_shared<bool>(false)), timer(socket.get_executor(), deadline) {
     timer.async_wait([&socket, late = late](const error_code& cancelled) {
       // Cancelled, or already fired when the socket went: then `late` has no other owner left.
@@ -76,11 +76,11 @@ struct Watch {
   asio::steady_timer timer;
 };
 
-awaitable<Result<tcp::socket>> connect_tcp(Endpoint endpoint, Addresses addresses, Clock::time_point deadline) {
+awaitable<Result<tcp::socket>> connect_tcp(Endpoint endpoint, Addresses addresses, SteadyClock::time_point deadline) {
   const auto executor = co_await asio::this_coro::executor;
   Error last{NetError::unreachable, "no address to connect to"};
   for (std::size_t i = 0; i < addresses.size(); ++i) {
-    const auto now = Clock::now();
+    const auto now = SteadyClock::now();
     if (now >= deadline) co_return fail(NetError::timeout, "connecting to " + endpoint.authority() + " took too long");
     const auto share = (deadline - now) / static_cast<int>(addresses.size() - i);
     tcp::socket socket(executor);
@@ -99,7 +99,7 @@ awaitable<Result<tcp::socket>> connect_tcp(Endpoint endpoint, Addresses addresse
 }
 
 awaitable<StreamResult> connect_on_strand(Endpoint endpoint, std::optional<crypto::TlsContext> tls,
-                                          Clock::time_point deadline) {
+                                          SteadyClock::time_point deadline) {
   auto addresses = co_await resolve(endpoint.host, deadline);
   if (!addresses) co_return fail(addresses.error());
   auto connecting = connect_tcp(endpoint, *std::move(addresses), deadline);
@@ -124,13 +124,13 @@ awaitable<StreamResult> connect_on_strand(Endpoint endpoint, std::optional<crypt
 
 awaitable<StreamResult> connect_here(Endpoint endpoint, std::optional<crypto::TlsContext> tls,
                                      std::chrono::milliseconds at_most) {
-  return connect_on_strand(std::move(endpoint), std::move(tls), Clock::now() + at_most);
+  return connect_on_strand(std::move(endpoint), std::move(tls), SteadyClock::now() + at_most);
 }
 
 awaitable<StreamResult> connect(Endpoint endpoint, std::optional<crypto::TlsContext> tls,
                                 std::chrono::milliseconds at_most) {
   const auto executor = co_await asio::this_coro::executor;
-  auto work = connect_on_strand(std::move(endpoint), std::move(tls), Clock::now() + at_most);
+  auto work = connect_on_strand(std::move(endpoint), std::move(tls), SteadyClock::now() + at_most);
   auto result = co_await asio::co_spawn(fresh_strand(executor), std::move(work), asio::use_awaitable);
   co_return result;
 }

@@ -25,12 +25,12 @@ awaitable<void> serve_frames(FrameServer::Accept accept, FrameLimits limits, std
   co_await channel->close_and_wait();
 }
 
-class Server final : public FrameServer {
+class ListeningFrameServer final : public FrameServer {
  public:
-  explicit Server(std::shared_ptr<Listener> listener) : listener_(std::move(listener)) {}
-  ~Server() override { listener_->abort(); }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
+  explicit ListeningFrameServer(std::shared_ptr<Listener> listener) : listener_(std::move(listener)) {}
+  ~ListeningFrameServer() override { listener_->abort(); }
+  ListeningFrameServer(const ListeningFrameServer&) = delete;
+  ListeningFrameServer& operator=(const ListeningFrameServer&) = delete;
 
   std::uint16_t port() const override { return listener_->port(); }
   awaitable<void> stop() override {
@@ -50,7 +50,7 @@ Result<std::unique_ptr<FrameServer>> FrameServer::start(Executor executor, Serve
                                          [accept = std::move(accept), limits](std::shared_ptr<Accepted> accepted) {
                                            return serve_frames(accept, limits, std::move(accepted));
                                          }));
-  return std::make_unique<Server>(std::move(listener));
+  return std::make_unique<ListeningFrameServer>(std::move(listener));
 }
 
 }  // namespace cahn::net

@@ -10,7 +10,7 @@
 namespace cahn::net {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 // Servers close idle connections at their own time; ours goes first, so that requests seldom meet a closing one.
 constexpr std::chrono::seconds max_idle_time{60};
@@ -21,7 +21,7 @@ struct HttpPool::Impl : std::enable_shared_from_this<HttpPool::Impl> {
   using Key = std::pair<std::string, std::uint16_t>;
   struct Idle {
     std::shared_ptr<HttpClient> client;
-    Clock::time_point since;
+    SteadyClock::time_point since;
   };
   struct Server {
     std::vector<Idle> idle;  // the one used last is at the back
@@ -54,7 +54,7 @@ struct HttpPool::Impl : std::enable_shared_from_this<HttpPool::Impl> {
   std::unique_ptr<Lease> try_lease(const Key&);
   void give_back(const Key&, std::shared_ptr<HttpClient>);
   void leave_queue(const Key&, const std::shared_ptr<Gate>&);
-  void close_stale(Clock::time_point now);
+  void close_stale(SteadyClock::time_point now);
   void close_all();
 
   const Executor executor;
@@ -85,7 +85,7 @@ std::unique_ptr<HttpPool::Impl::Lease> HttpPool::Impl::try_lease(const Key& key)
 }
 
 awaitable<std::unique_ptr<HttpPool::Impl::Lease>> HttpPool::Impl::lease(std::shared_ptr<Impl> self, Key key) {
-  const auto deadline = Clock::now() + self->limits.response;
+  const auto deadline = SteadyClock::now() + self->limits.response;
   for (;;) {
     if (auto lease = self->try_lease(key)) co_return lease;
     // However the wait ends, also by cancellation, nobody wakes one who no longer waits.
@@ -102,8 +102,8 @@ awaitable<std::unique_ptr<HttpPool::Impl::Lease>> HttpPool::Impl::lease(std::sha
       if (server.open < self->max_open || !server.idle.empty()) continue;  // one came back meanwhile
       server.waiting.push_back(place.gate);
     }
-    co_await place.gate->wait(deadline - Clock::now());
-    if (!place.gate->is_open() && Clock::now() >= deadline) co_return nullptr;
+    co_await place.gate->wait(deadline - SteadyClock::now());
+    if (!place.gate->is_open() && SteadyClock::now() >= deadline) co_return nullptr;
   }
 }
 
@@ -122,7 +122,7 @@ void HttpPool::Impl::leave_queue(const Key& key, const std::shared_ptr<Gate>& ga
 }
 
 void HttpPool::Impl::give_back(const Key& key, std::shared_ptr<HttpClient> client) {
-  const auto now = Clock::now();
+  const auto now = SteadyClock::now();
   const std::lock_guard lock(mutex);
   const auto it = servers.find(key);
   if (it == servers.end()) return;
@@ -141,7 +141,7 @@ void HttpPool::Impl::give_back(const Key& key, std::shared_ptr<HttpClient> clien
 }
 
 // REQUIRES: the mutex is held.
-void HttpPool::Impl::close_stale(Clock::time_point now) {
+void HttpPool::Impl::close_stale(SteadyClock::time_point now) {
   for (auto it = servers.begin(); it != servers.end();) {
     auto& server = it->second;
     server.open -= std::erase_if(server.idle, [&](const Idle& idle) {

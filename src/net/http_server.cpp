@@ -7,12 +7,12 @@
 namespace cahn::net {
 namespace {
 
-class Server final : public HttpServer {
+class ListeningHttpServer final : public HttpServer {
  public:
-  explicit Server(std::shared_ptr<Listener> listener) : listener_(std::move(listener)) {}
-  ~Server() override { listener_->abort(); }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
+  explicit ListeningHttpServer(std::shared_ptr<Listener> listener) : listener_(std::move(listener)) {}
+  ~ListeningHttpServer() override { listener_->abort(); }
+  ListeningHttpServer(const ListeningHttpServer&) = delete;
+  ListeningHttpServer& operator=(const ListeningHttpServer&) = delete;
 
   std::uint16_t port() const override { return listener_->port(); }
   void replace_tls(crypto::TlsContext context) override { listener_->replace_tls(std::move(context)); }
@@ -33,7 +33,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(Executor executor, ServerO
   CAHN_TRY(auto listener, Listener::open(executor, std::move(options), handshake, [service](auto accepted) {
              return serve_http(service, std::move(accepted));
            }));
-  return std::make_unique<Server>(std::move(listener));
+  return std::make_unique<ListeningHttpServer>(std::move(listener));
 }
 
 }  // namespace cahn::net

@@ -1,17 +1,9 @@
 #include <algorithm>
-#include <cctype>
 
+#include "base/ascii.h"
 #include "net/http.h"
 
 namespace cahn::net {
-namespace {
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
-}  // namespace
-
 std::string_view error_name(NetError error) {
   switch (error) {
     case NetError::refused:
@@ -37,13 +29,13 @@ std::string_view error_name(NetError error) {
 }
 
 void Headers::set(std::string name, std::string value) {
-  std::erase_if(fields_, [&](const auto& field) { return equal_without_case(field.first, name); });
+  std::erase_if(fields_, [&](const auto& field) { return ascii::equal_without_case(field.first, name); });
   fields_.emplace_back(std::move(name), std::move(value));
 }
 
 std::optional<std::string> Headers::get(std::string_view name) const {
   for (const auto& [one, value] : fields_) {
-    if (equal_without_case(one, name)) return value;
+    if (ascii::equal_without_case(one, name)) return value;
   }
   return std::nullopt;
 }
@@ -53,9 +45,7 @@ std::string media_type(std::string_view content_type) {
   const auto first = type.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   type = type.substr(first, type.find_last_not_of(" \t") - first + 1);
-  std::string lower(type);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
+  return ascii::lowered(type);
 }
 
 HttpResponse HttpResponse::of(int status, std::string_view content_type, ByteView body) {

@@ -3,25 +3,21 @@
 #include <algorithm>
 #include <array>
 #include <boost/beast/http/status.hpp>
-#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "base/time.h"
 
 namespace cahn::net {
 namespace {
 
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
 bool is_framing(std::string_view name) {
   static constexpr std::array<std::string_view, 5> ours = {"content-length", "transfer-encoding", "connection",
                                                            "keep-alive", "date"};
-  return std::ranges::any_of(ours, [&](std::string_view one) { return equal_without_case(one, name); });
+  return std::ranges::any_of(ours, [&](std::string_view one) { return ascii::equal_without_case(one, name); });
 }
 
 // RFC 9110 5.6.7, made anew once a second and thread.
@@ -107,7 +103,7 @@ Result<std::string> request_header(const HttpRequest& request, const Endpoint& e
   append_field(out, "Host", endpoint.authority());
   for (const auto& [name, value] : request.headers.all()) {
     if (!is_token(name) || !is_field_value(value)) return fail(NetError::malformed, "a header field cannot be sent");
-    if (equal_without_case(name, "host") || is_framing(name)) continue;
+    if (ascii::equal_without_case(name, "host") || is_framing(name)) continue;
     append_field(out, name, value);
   }
   if (!request.headers.get("User-Agent")) append_field(out, "User-Agent", "cahn");

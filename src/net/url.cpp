@@ -4,6 +4,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <charconv>
 
+#include "base/ascii.h"
 #include "net/http.h"
 
 namespace cahn::net {
@@ -11,8 +12,6 @@ namespace {
 
 constexpr std::size_t max_host = 253;  // RFC 1035 2.3.4
 constexpr std::size_t max_url = 8192;
-
-bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 bool is_host_name(std::string_view text) {
   if (text.empty() || text.size() > max_host) return false;
@@ -23,7 +22,7 @@ bool is_host_name(std::string_view text) {
     if (c == '.') {
       if (label == 0 || before == '-') return false;
       label = 0;
-    } else if ((is_alphanumeric(c) || c == '_' || (c == '-' && label > 0)) && label < 63) {
+    } else if ((ascii::is_alphanumeric(c) || c == '_' || (c == '-' && label > 0)) && label < 63) {
       ++label;
     } else {
       return false;
@@ -59,7 +58,7 @@ bool is_ipv6(std::string_view text) {
     const auto zone = text.substr(percent + 1);
     const bool zone_ok =
         !zone.empty() && zone.size() < 16 &&
-        std::ranges::all_of(zone, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
+        std::ranges::all_of(zone, [](char c) { return ascii::is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
     if (!zone_ok) return false;
   }
   const auto bare = text.substr(0, percent);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "base/ascii.h"
+
 namespace cahn::bearer::dot1x {
 namespace {
 
@@ -51,7 +53,7 @@ Result<std::string> attribute(const Json& document, const char* name) {
 
 Result<std::string> certificate_serial(const Json& document) {
   CAHN_TRY(std::string serial, attribute(document, "TLS-Client-Cert-Serial"));
-  std::ranges::transform(serial, serial.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  serial = ascii::lowered(serial);
   const bool is_hex = std::ranges::all_of(serial, [](unsigned char c) { return std::isxdigit(c) != 0; });
   // RFC 5280 4.1.2.2: at most 20 octets.
   if (serial.empty() || serial.size() > 40 || !is_hex)
@@ -85,7 +87,7 @@ Result<std::string> normal_link_address(std::string_view text) {
       if (c != '-' && c != ':') return fail(BearerError::refused, "not a link address");
       address += ':';
     } else if (std::isxdigit(c) != 0) {
-      address += static_cast<char>(std::tolower(c));
+      address += ascii::lowered(text[i]);
     } else {
       return fail(BearerError::refused, "not a link address");
     }

@@ -16,7 +16,7 @@ namespace cahn::bearer::dot1x {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto tick = 50ms;
 constexpr auto ping_every = 1000ms;
@@ -41,7 +41,7 @@ struct HostapdMonitor::Impl {
     std::string name;
     std::optional<ControlSocket> socket;
     bool attached = false;
-    Clock::time_point heard, asked;
+    SteadyClock::time_point heard, asked;
   };
 
   std::filesystem::path sockets, own_sockets;
@@ -55,7 +55,7 @@ struct HostapdMonitor::Impl {
     auto socket = ControlSocket::connect(sockets / port.name, own_sockets);
     if (!socket || !socket->send("ATTACH")) return;
     port.socket.emplace(*std::move(socket));
-    port.heard = port.asked = Clock::now();
+    port.heard = port.asked = SteadyClock::now();
   }
 
   void drop(Port& port) {
@@ -67,7 +67,7 @@ struct HostapdMonitor::Impl {
   }
 
   void take(Port& port, const std::string& datagram) {
-    port.heard = Clock::now();
+    port.heard = SteadyClock::now();
     if (!port.attached && datagram == "OK\n") {
       port.attached = true;
       callbacks.attached(port.name);
@@ -89,7 +89,7 @@ struct HostapdMonitor::Impl {
   }
 
   void keep_alive(Port& port) {
-    const auto now = Clock::now();
+    const auto now = SteadyClock::now();
     if (now - port.heard > silence_is_loss) return drop(port);
     if (now - port.asked < ping_every) return;
     port.asked = now;

@@ -87,4 +87,9 @@ voucher::PledgeExpectation Pki::expectation(const std::string& serial_number, st
           .masa_anchors = masa_anchors()};
 }
 
+const Pki& pki() {
+  static const Pki made;
+  return made;
+}
+
 }  // namespace cahn::test

@@ -96,4 +96,7 @@ class Pki {
   std::shared_ptr<Devices> devices_ = std::make_shared<Devices>();
 };
 
+// One for the whole test program, for tests that need no other parties than these. Threads: may be shared.
+const Pki& pki();
+
 }  // namespace cahn::test

@@ -11,12 +11,8 @@ namespace cahn::crypto {
 namespace {
 
 using test::must;
+using test::pki;
 using test::Pki;
-
-const Pki& pki() {
-  static const Pki made;
-  return made;
-}
 
 TEST(Certificate, KeepsItsExactDer) {
   const Certificate& one = pki().registrar().certificate;

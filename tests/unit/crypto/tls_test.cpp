@@ -10,12 +10,8 @@ namespace {
 
 using test::Identity;
 using test::must;
+using test::pki;
 using test::Pki;
-
-const Pki& pki() {
-  static const Pki made;
-  return made;
-}
 
 struct SslFree {
   void operator()(SSL* ssl) const { SSL_free(ssl); }

@@ -13,16 +13,13 @@ namespace {
 
 using nlohmann::json;
 using test::must;
+using test::pki;
 using test::Pki;
 using test::refusal;
 
 // draft-ietf-anima-jws-voucher: the same voucher in a JWS.
 class JwsVouchers : public testing::Test {
  protected:
-  static const Pki& pki() {
-    static const Pki made;
-    return made;
-  }
   const Voucher voucher_ = pki().voucher_for("42", "bm9uY2U=");
 
   Bytes sign() const {

@@ -8,12 +8,8 @@ namespace cahn::voucher {
 namespace {
 
 using test::must;
+using test::pki;
 using test::Pki;
-
-const Pki& pki() {
-  static const Pki made;
-  return made;
-}
 
 class Signing : public testing::Test {
  protected:

@@ -9,12 +9,8 @@ namespace cahn::voucher {
 namespace {
 
 using test::must;
+using test::pki;
 using test::Pki;
-
-const Pki& pki() {
-  static const Pki made;
-  return made;
-}
 
 Voucher every_member() {
   Voucher voucher;

@@ -18,6 +18,7 @@ namespace cahn::voucher {
 
 using test::Identity;
 using test::must;
+using test::pki;
 using test::Pki;
 
 inline constexpr const char* serial = "00-D0-E5-F2-00-02";

@@ -19,11 +19,6 @@ VoucherPtr from(std::string_view json, VoucherReading reading = VOUCHER_READING_
   return VoucherPtr(deserialize_voucher_as(as_bytes(json).data(), json.size(), reading));
 }
 
-const Pki& pki() {
-  static const Pki made;
-  return made;
-}
-
 // A voucher with every attribute but the one that must not stand beside the nonce, or the nonce.
 VoucherPtr whole_voucher() {
   VoucherPtr voucher(init_voucher());
