@@ -1,7 +1,7 @@
 #include "brski/pledge.h"
 
 #include <algorithm>
-#include <charconv>
+#include <utility>
 
 #include "brski/pledge_impl.h"
 
@@ -17,16 +17,6 @@ std::string text_of(const net::HttpResponse& response) {
   return std::to_string(response.status) + " " + printable(as_text(response.body));
 }
 
-// How long to wait after a 202: what the registrar asks for, but not more than the pledge allows (RFC 8995 5.6), and
-// not so little that a registrar could make it spin.
-milliseconds pause_after(const net::HttpResponse& response, milliseconds longest) {
-  const std::string text = response.headers.get("Retry-After").value_or("");
-  unsigned seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc{} || end != text.data() + text.size()) return longest;
-  return std::clamp(milliseconds(std::chrono::seconds(seconds)), std::min(milliseconds(1000), longest), longest);
-}
-
 net::awaitable<Result<Connection>> connect(net::Endpoint endpoint, crypto::TlsContext tls, net::ClientLimits limits) {
   auto opened = co_await net::HttpConnection::open(std::move(endpoint), &tls, limits);
   if (!opened) co_return fail(opened.error());
@@ -36,12 +26,16 @@ net::awaitable<Result<Connection>> connect(net::Endpoint endpoint, crypto::TlsCo
 // Asking one registrar for a voucher until it says yes, no, or too often "later".
 class VoucherExchange {
  public:
-  VoucherExchange(Connection connection, crypto::TlsContext tls, const PledgeOptions& options, Bytes request)
+  using Waiting = std::function<void(milliseconds)>;  // told each time before it waits
+
+  VoucherExchange(Connection connection, std::string path, crypto::TlsContext tls, const PledgeOptions& options,
+                  Bytes request, Waiting waiting)
       : connection_(std::move(connection)),
-        registrar_(connection_->peer_chain()),
+        path_(std::move(path)),
         tls_(std::move(tls)),
         options_(options),
-        request_(std::move(request)) {}
+        request_(std::move(request)),
+        waiting_(std::move(waiting)) {}
 
   // The voucher's bytes, unchecked. Errors: registrar_refused, gave_up, not_the_registrar, or the connection's.
   net::awaitable<Result<Bytes>> run() {
@@ -55,41 +49,47 @@ class VoucherExchange {
       }
       if (!response) co_return fail(response.error());
       if (response->status != 202) co_return judge(*response);
-      const milliseconds pause = pause_after(*response, options_.longest_pause);
+      const milliseconds pause = pause_for(net::retry_after(*response), options_.longest_pause);
       if (steady_clock::now() + pause > deadline) {
         co_return fail(BrskiError::gave_up, "the registrar did not decide in time");
       }
+      waiting_(pause);
       co_await net::sleep_for(pause);
     }
   }
 
   const Connection& connection() const { return connection_; }
+  // Where the registrar sends the pledge instead of answering.
+  const std::optional<net::Url>& sent_on() const { return sent_on_; }
 
  private:
   // RFC 8995 5.6: a repetition is the same bytes, neither signed anew nor with another nonce.
   net::HttpRequest message() const {
     net::HttpRequest http;
     http.method = "POST";
-    http.path = path_request_voucher;
+    http.path = path_;
     http.headers.set("Content-Type", std::string(voucher::media_type_cms));
     http.headers.set("Accept", std::string(voucher::media_type_cms));
     http.body = request_;
     return http;
   }
 
-  // RFC 8995 5: over another connection the registrar must show the very certificates the request speaks of.
   net::awaitable<Result<void>> reconnect() {
-    net::Endpoint endpoint = connection_->endpoint();
-    auto again = co_await connect(std::move(endpoint), tls_, options_.limits);
+    auto again = co_await reopen(connection_, tls_, options_.limits);
     if (!again) co_return fail(again.error());
-    if ((*again)->peer_chain() != registrar_) {
-      co_return fail(BrskiError::not_the_registrar, "the registrar showed other certificates than before");
-    }
     connection_ = *std::move(again);
     co_return Result<void>{};
   }
 
-  static Result<Bytes> judge(net::HttpResponse& response) {
+  Result<Bytes> judge(net::HttpResponse& response) {
+    if (auto elsewhere = net::redirection(response, connection_->endpoint())) {
+      if (!*elsewhere || !(*elsewhere)->tls) {
+        return fail(BrskiError::registrar_refused, "the registrar sends the pledge on to what is no https: URL");
+      }
+      sent_on_ = **std::move(elsewhere);
+      return fail(BrskiError::registrar_refused,
+                  "the registrar sends the pledge on to " + sent_on_->endpoint.authority());
+    }
     if (response.status != 200) {
       return fail(BrskiError::registrar_refused, "the registrar refused the voucher-request: " + text_of(response));
     }
@@ -102,10 +102,12 @@ class VoucherExchange {
   }
 
   Connection connection_;
-  const std::vector<crypto::Certificate> registrar_;
-  crypto::TlsContext tls_;
+  const std::string path_;
+  const crypto::TlsContext tls_;
   const PledgeOptions& options_;
   const Bytes request_;
+  const Waiting waiting_;
+  std::optional<net::Url> sent_on_;
 };
 
 // The question with the device's own answers where it has none. `nonce` is always set afterwards.
@@ -146,6 +148,26 @@ Result<void> check_expected(const std::vector<crypto::Certificate>& chain, const
 }
 
 }  // namespace
+
+milliseconds pause_for(std::optional<std::chrono::seconds> asked, milliseconds longest) {
+  if (!asked || *asked > longest) return longest;
+  return std::max<milliseconds>(*asked, std::min(milliseconds(1000), longest));
+}
+
+std::string in_words(milliseconds pause) {
+  const auto count = pause.count();
+  return "in " + (count % 1000 == 0 ? std::to_string(count / 1000) + " s" : std::to_string(count) + " ms");
+}
+
+net::awaitable<Result<Connection>> reopen(Connection before, crypto::TlsContext tls, net::ClientLimits limits) {
+  net::Endpoint endpoint = before->endpoint();
+  auto again = co_await connect(std::move(endpoint), std::move(tls), limits);
+  if (!again) co_return fail(again.error());
+  if ((*again)->peer_chain() != before->peer_chain()) {
+    co_return fail(BrskiError::not_the_registrar, "the registrar showed other certificates than before");
+  }
+  co_return *std::move(again);
+}
 
 net::awaitable<void> report(Connection connection, std::string path, StatusReport what) {
   net::HttpRequest http;
@@ -242,9 +264,23 @@ net::awaitable<Result<void>> Pledge::Impl::ask_policy(admission::PolicyPoint poi
 }
 
 net::awaitable<Result<Pledge::Impl::Imprinted>> Pledge::Impl::imprint(net::Endpoint endpoint, VoucherQuestion asked) {
-  auto began = steady_clock::now();
   CAHN_CO_CHECK(co_await ask_policy(admission::PolicyPoint::pledge_requests, std::nullopt));
-  auto opened = co_await connect(std::move(endpoint), provisional, options.limits);
+  std::optional<net::Url> sent_on;
+  net::Url first{std::move(endpoint), std::string(path_request_voucher), {}, true};
+  VoucherQuestion question = asked;
+  auto got = co_await imprint_at(std::move(first), std::move(question), sent_on);
+  if (!sent_on) co_return got;
+  net::Url second = *std::exchange(sent_on, std::nullopt);
+  got = co_await imprint_at(std::move(second), std::move(asked), sent_on);
+  if (!sent_on) co_return got;
+  co_return fail(BrskiError::registrar_refused, "sent on a second time, to " + sent_on->endpoint.authority() +
+                                                    "; one redirect is followed (RFC 8995 5.6)");
+}
+
+net::awaitable<Result<Pledge::Impl::Imprinted>> Pledge::Impl::imprint_at(net::Url where, VoucherQuestion asked,
+                                                                         std::optional<net::Url>& sent_on) {
+  auto began = steady_clock::now();
+  auto opened = co_await connect(std::move(where.endpoint), provisional, options.limits);
   if (!opened) co_return fail(opened.error());
   const Connection connection = *std::move(opened);
   CAHN_CO_CHECK(check_expected(connection->peer_chain(), asked, now()));
@@ -258,10 +294,14 @@ net::awaitable<Result<Pledge::Impl::Imprinted>> Pledge::Impl::imprint(net::Endpo
   tell("C.1", "Signed a voucher-request for this registrar.", question.signer->chain.front().subject_text(), began);
 
   began = steady_clock::now();
-  VoucherExchange exchange(connection, provisional, options, *std::move(request));
+  const auto waiting = [this, began](milliseconds pause) {
+    tell("C.2", "The registrar has not decided yet; asking again " + in_words(pause) + ".", {}, began);
+  };
+  VoucherExchange exchange(connection, std::move(where.path), provisional, options, *std::move(request), waiting);
   auto received = co_await exchange.run();
   if (!received) {
     tell("C.2", received.error().message, {}, began, false);
+    sent_on = exchange.sent_on();
     co_return fail(received.error());
   }
   tell("C.9", "The registrar answered with a voucher.", {}, began);

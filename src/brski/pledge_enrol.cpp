@@ -2,7 +2,6 @@
 
 #include "brski/pledge_impl.h"
 #include "crypto/csr.h"
-#include "pki/est_client.h"
 
 namespace cahn::brski {
 namespace {
@@ -23,6 +22,15 @@ Result<void> check_is_registrar(const std::vector<crypto::Certificate>& chain,
   return {};
 }
 
+Result<crypto::TlsContext> as_member(const NetworkCredential& member) {
+  crypto::TlsClientOptions tls;
+  tls.identity = crypto::TlsIdentity{{member.ldevid}, member.key};
+  // Registrars are known by CA and cmcRA, not by a name the device would have to know: open_as_member() judges before
+  // anything is sent.
+  tls.check = crypto::PeerCheck::provisional;
+  return crypto::TlsContext::client(tls);
+}
+
 }  // namespace
 
 Result<void> Pledge::Impl::check_issued(const crypto::Certificate& issued, const crypto::PublicKey& key,
@@ -40,7 +48,31 @@ Result<void> Pledge::Impl::check_issued(const crypto::Certificate& issued, const
   return {};
 }
 
-net::awaitable<Result<NetworkCredential>> Pledge::Impl::request_certificate(Connection connection,
+net::awaitable<Result<crypto::Certificate>> Pledge::Impl::ask_for_certificate(Connection& connection,
+                                                                              pki::EstQuestion question,
+                                                                              crypto::TlsContext tls) {
+  const auto began = steady_clock::now();
+  const auto deadline = began + options.patience;
+  for (bool waited = false;; waited = true) {
+    if (waited && !connection->is_open()) {  // the registrar may close a connection that only waits
+      auto again = co_await reopen(connection, tls, options.limits);
+      if (!again) co_return fail(again.error());
+      connection = *std::move(again);
+    }
+    pki::EstQuestion same = question;  // RFC 7030 4.2.3
+    auto answer = co_await pki::est_ask(*connection, std::move(same));
+    if (!answer) co_return fail(answer.error(), question.reenroll ? "simplereenroll" : "simpleenroll");
+    if (auto* issued = std::get_if<crypto::Certificate>(&*answer)) co_return std::move(*issued);
+    const auto pause = pause_for(std::get<pki::EstLater>(*answer).retry_after, options.longest_pause);
+    if (steady_clock::now() + pause > deadline) {
+      co_return fail(BrskiError::gave_up, "the registrar did not decide on the certificate in time");
+    }
+    tell("D.6", "The LDevID is not decided on yet; asking again " + in_words(pause) + ".", {}, began);
+    co_await net::sleep_for(pause);
+  }
+}
+
+net::awaitable<Result<NetworkCredential>> Pledge::Impl::request_certificate(Connection& connection,
                                                                             voucher::Voucher granted, Bytes voucher) {
   auto began = steady_clock::now();
   auto cas = co_await pki::est_cacerts(*connection);
@@ -63,8 +95,9 @@ net::awaitable<Result<NetworkCredential>> Pledge::Impl::request_certificate(Conn
   tell("D.2", "Made a new key pair and a certificate request.", "the new key", began);
 
   began = steady_clock::now();
-  auto issued = co_await pki::est_enroll(*connection, *csr, false);
-  if (!issued) co_return fail(issued.error(), "simpleenroll");
+  pki::EstQuestion question{*csr, (*key)->public_key()};
+  auto issued = co_await ask_for_certificate(connection, std::move(question), provisional);
+  if (!issued) co_return fail(issued.error());
   CAHN_CO_CHECK(check_issued(*issued, (*key)->public_key(), *cas));
   tell("D.6", "Received the LDevID.", issued->issuer_text(), began);
   std::string network = issued->common_name().value_or("");
@@ -91,25 +124,20 @@ net::awaitable<Result<NetworkCredential>> Pledge::Impl::enrol(Connection connect
   // RFC 8995 5.9.4: success is reported over a new connection that shows the LDevID. The device is enrolled whether or
   // not the report gets through.
   NetworkCredential member = *kept;
-  auto as_member = co_await open_as_member(std::move(member));
-  if (as_member) {
+  auto tls = as_member(member);
+  if (!tls) co_return kept;
+  const auto member_connection = co_await open_as_member(std::move(member), *std::move(tls));
+  if (member_connection) {
     StatusReport success;
     success.status = true;
-    co_await report(*as_member, std::string(path_enrol_status), std::move(success));
+    co_await report(*member_connection, std::string(path_enrol_status), std::move(success));
   }
   co_return kept;
 }
 
-net::awaitable<Result<Connection>> Pledge::Impl::open_as_member(NetworkCredential member) {
-  crypto::TlsClientOptions tls;
-  tls.identity = crypto::TlsIdentity{{member.ldevid}, member.key};
-  // Registrars are known by CA and cmcRA, not by a name the device would have to know: judged below, before anything is
-  // sent.
-  tls.check = crypto::PeerCheck::provisional;
-  auto context = crypto::TlsContext::client(tls);
-  if (!context) co_return fail(context.error());
+net::awaitable<Result<Connection>> Pledge::Impl::open_as_member(NetworkCredential member, crypto::TlsContext tls) {
   net::Endpoint endpoint = member.registrar;
-  auto opened = co_await net::HttpConnection::open(std::move(endpoint), &*context, options.limits);
+  auto opened = co_await net::HttpConnection::open(std::move(endpoint), &tls, options.limits);
   if (!opened) co_return fail(opened.error());
   CAHN_CO_CHECK(check_is_registrar((*opened)->peer_chain(), member.domain_ca, now()));
   co_return Connection(*std::move(opened));
@@ -120,8 +148,11 @@ net::awaitable<Result<NetworkCredential>> Pledge::Impl::renew() {
   const auto began = steady_clock::now();
   NetworkCredential next = *credential;
   NetworkCredential member = next;
-  auto connection = co_await open_as_member(std::move(member));
-  if (!connection) co_return fail(connection.error());
+  const auto tls = as_member(member);
+  if (!tls) co_return fail(tls.error());
+  auto opened = co_await open_as_member(std::move(member), *tls);
+  if (!opened) co_return fail(opened.error());
+  Connection connection = *std::move(opened);
   auto key = crypto::generate_key(crypto::KeyType::p256);
   if (!key) co_return fail(key.error());
   crypto::CsrSpec spec;  // RFC 7030 4.2.2: the names of the certificate that is renewed
@@ -130,8 +161,9 @@ net::awaitable<Result<NetworkCredential>> Pledge::Impl::renew() {
   spec.dns_names = next.ldevid.dns_names();
   const auto csr = crypto::make_csr(spec, **key);
   if (!csr) co_return fail(csr.error());
-  auto issued = co_await pki::est_enroll(**connection, *csr, true);
-  if (!issued) co_return fail(issued.error(), "simplereenroll");
+  pki::EstQuestion question{*csr, (*key)->public_key(), true};
+  auto issued = co_await ask_for_certificate(connection, std::move(question), *tls);
+  if (!issued) co_return fail(issued.error());
   CAHN_CO_CHECK(check_issued(*issued, (*key)->public_key(), next.domain_ca));
   next.key = *std::move(key);
   next.ldevid = *std::move(issued);

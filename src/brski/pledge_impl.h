@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "brski/pledge.h"
+#include "pki/est_client.h"
 
 namespace cahn::brski {
 
@@ -44,7 +45,10 @@ struct Pledge::Impl {
     voucher::Voucher granted;
     Bytes voucher;
   };
+  // Follows one redirect, and not a second (RFC 8995 5.6, decision 62).
   net::awaitable<Result<Imprinted>> imprint(net::Endpoint, VoucherQuestion);
+  // With one server. `sent_on` is set where it sends the pledge elsewhere instead of answering.
+  net::awaitable<Result<Imprinted>> imprint_at(net::Url, VoucherQuestion, std::optional<net::Url>& sent_on);
   // C.10: what came must be the voucher that was asked for, and pin the registrar it came from.
   net::awaitable<Result<voucher::Voucher>> judge_voucher(std::shared_ptr<net::HttpConnection>, Bytes received,
                                                          VoucherQuestion);
@@ -53,11 +57,14 @@ struct Pledge::Impl {
   // D.1 to D.7: `connection` is trusted from here on.
   net::awaitable<Result<NetworkCredential>> enrol(std::shared_ptr<net::HttpConnection> connection,
                                                   voucher::Voucher granted, Bytes voucher);
-  net::awaitable<Result<NetworkCredential>> request_certificate(std::shared_ptr<net::HttpConnection> connection,
+  net::awaitable<Result<NetworkCredential>> request_certificate(std::shared_ptr<net::HttpConnection>& connection,
                                                                 voucher::Voucher granted, Bytes voucher);
+  // D.2 to D.6 for a CSR, asked again after each 202 for as long as the pledge has patience. Errors: gave_up, …
+  net::awaitable<Result<crypto::Certificate>> ask_for_certificate(std::shared_ptr<net::HttpConnection>&,
+                                                                  pki::EstQuestion, crypto::TlsContext);
   net::awaitable<Result<NetworkCredential>> renew();
-  // A connection that shows the LDevID, to a registrar of our domain.
-  net::awaitable<Result<std::shared_ptr<net::HttpConnection>>> open_as_member(NetworkCredential);
+  // A connection that shows the LDevID (with as_member()), to a registrar of our domain.
+  net::awaitable<Result<std::shared_ptr<net::HttpConnection>>> open_as_member(NetworkCredential, crypto::TlsContext);
   // The issued certificate must be ours, for our key, and of our domain. Errors: bad_certificate.
   Result<void> check_issued(const crypto::Certificate& issued, const crypto::PublicKey& key,
                             const std::vector<crypto::Certificate>& domain_ca) const;
@@ -68,6 +75,18 @@ struct Pledge::Impl {
   PledgeState state;
   std::optional<NetworkCredential> credential;
 };
+
+// How long to wait after a 202: what the registrar asks for, but not more than the pledge allows (RFC 8995 5.6), and
+// not so little that a registrar could make it spin.
+std::chrono::milliseconds pause_for(std::optional<std::chrono::seconds> asked, std::chrono::milliseconds longest);
+
+// The pause as a person is told of it: "in 5 s", "in 250 ms".
+std::string in_words(std::chrono::milliseconds pause);
+
+// Another connection to the same registrar, which must show the very certificates it showed on the old one (RFC 8995
+// 5). Errors: not_the_registrar, or the connection's.
+net::awaitable<Result<std::shared_ptr<net::HttpConnection>>> reopen(std::shared_ptr<net::HttpConnection>,
+                                                                    crypto::TlsContext, net::ClientLimits);
 
 // Posts a report; what comes back is of no interest (RFC 8995 5.7).
 net::awaitable<void> report(std::shared_ptr<net::HttpConnection> connection, std::string path, StatusReport what);

@@ -26,18 +26,11 @@ net::HttpRequest post(const std::string& path, const Bytes& body, const std::str
   return http;
 }
 
-std::chrono::seconds retry_after(const net::HttpResponse& response) {
-  const std::string text = response.headers.get("Retry-After").value_or("");
-  unsigned seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return error == std::errc{} && end == text.data() + text.size() ? std::chrono::seconds(seconds) : default_retry;
-}
-
 // What a pledge is told of the MASA's refusal: its kind, not its words (those are for the operator's log).
 net::HttpResponse pass_on(const net::HttpResponse& from_masa) {
   switch (from_masa.status) {
     case 202:
-      return come_back_later(retry_after(from_masa));
+      return come_back_later(net::retry_after(from_masa).value_or(default_retry));
     case 403:
     case 404:
     case 406:

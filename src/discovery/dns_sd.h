@@ -27,6 +27,7 @@ enum class DiscoveryError {
 std::string_view error_name(DiscoveryError);
 
 inline constexpr std::string_view registrar_service = "_brski-registrar._tcp";
+inline constexpr std::string_view registrar_cmp_service = "_brski-reg-cmp._tcp";  // RFC 9733 5.1: one that speaks CMP
 inline constexpr std::string_view proxy_service = "_brski-proxy._tcp";
 
 struct Service {

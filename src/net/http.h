@@ -70,6 +70,9 @@ struct HttpResponse {
   static HttpResponse of(int status, std::string_view content_type, ByteView body);
 };
 
+// Retry-After in seconds (RFC 9110 10.2.3); nullopt where there is none, or a date, or what is neither.
+std::optional<std::chrono::seconds> retry_after(const HttpResponse&);
+
 // One connection as the server sees it; lives as long as the connection.
 struct Session {
   std::string peer_address;  // text, without port
@@ -151,6 +154,9 @@ struct Url {
 };
 // http and https only; no user information; Errors: malformed.
 Result<Url> parse_url(std::string_view text);
+// Where an answer sends the client on to (301, 302, 303, 307, 308 with a Location, RFC 9110 15.4): a URL, or a path at
+// `from`. nullopt: it does not send on. Errors: malformed.
+std::optional<Result<Url>> redirection(const HttpResponse&, const Endpoint& from);
 
 struct ClientLimits {
   std::chrono::milliseconds connect{5000};  // name, TCP and TLS together

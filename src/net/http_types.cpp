@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 
 #include "base/ascii.h"
 #include "net/http.h"
@@ -54,6 +55,14 @@ HttpResponse HttpResponse::of(int status, std::string_view content_type, ByteVie
   response.headers.add("Content-Type", std::string(content_type));
   response.body = to_bytes(body);
   return response;
+}
+
+std::optional<std::chrono::seconds> retry_after(const HttpResponse& response) {
+  const std::string text = response.headers.get("Retry-After").value_or("");
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return std::chrono::seconds(seconds);
 }
 
 HttpResponse HttpResponse::text(int status, std::string_view body) {

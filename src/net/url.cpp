@@ -143,4 +143,12 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
+std::optional<Result<Url>> redirection(const HttpResponse& response, const Endpoint& from) {
+  static constexpr int sends_on[] = {301, 302, 303, 307, 308};
+  const auto location = response.headers.get("Location");
+  if (!location || std::ranges::find(sends_on, response.status) == std::end(sends_on)) return std::nullopt;
+  const bool is_path = location->starts_with('/') && !location->starts_with("//");
+  return parse_url(is_path ? "https://" + from.authority() + *location : *location);
+}
+
 }  // namespace cahn::net

@@ -19,13 +19,8 @@ std::string shown(const Bytes& body) {
 
 std::unexpected<Error> refused(std::string_view operation, const net::HttpResponse& response) {
   std::string message = std::string(operation) + " was answered " + std::to_string(response.status);
-  if (const auto retry_after = response.headers.get("Retry-After")) {
-    message += ", retry after " + shown(to_bytes(*retry_after)) + " s";
-  }
   if (!response.body.empty()) message += ": " + shown(response.body);
-  const PkiError code = response.status == 202   ? PkiError::undecided
-                        : response.status >= 500 ? PkiError::unavailable
-                                                 : PkiError::server_refused;
+  const PkiError code = response.status >= 500 ? PkiError::unavailable : PkiError::server_refused;
   return fail(code, std::move(message));
 }
 
@@ -63,22 +58,32 @@ net::awaitable<Result<std::vector<std::string>>> est_csrattrs(net::HttpConnectio
   co_return decode_csr_attributes(*der);
 }
 
-net::awaitable<Result<crypto::Certificate>> est_enroll(net::HttpConnection& connection, const Bytes& csr_der,
-                                                       bool reenroll, std::string label) {
-  const std::string operation = reenroll ? "simplereenroll" : "simpleenroll";
-  CAHN_CO_TRY(const auto csr, crypto::Csr::from_der(csr_der));
+net::awaitable<Result<EstAnswer>> est_ask(net::HttpConnection& connection, EstQuestion question) {
+  const std::string operation = question.reenroll ? "simplereenroll" : "simpleenroll";
   net::HttpRequest request;
   request.method = "POST";
-  request.path = std::string(est_root) + (label.empty() ? "" : label + "/") + operation;
+  request.path = std::string(est_root) + (question.label.empty() ? "" : question.label + "/") + operation;
   request.headers.set("Content-Type", std::string(media_type_pkcs10));
-  request.body = to_bytes(base64(csr_der));
+  request.body = to_bytes(base64(question.csr));
   CAHN_CO_TRY(const auto response, co_await connection.send(std::move(request)));
+  if (response.status == 202) co_return EstLater{net::retry_after(response)};
   CAHN_CO_TRY(const auto certificates, read_certificates(operation, response));
   const auto issued = std::ranges::find_if(
-      certificates, [&](const auto& certificate) { return certificate.public_key() == csr.public_key(); });
+      certificates, [&](const auto& certificate) { return certificate.public_key() == question.key; });
   if (issued == certificates.end())
     co_return fail(PkiError::bad_answer, "the certificate that came back is for another key");
   co_return *issued;
+}
+
+net::awaitable<Result<crypto::Certificate>> est_enroll(net::HttpConnection& connection, const Bytes& csr_der,
+                                                       bool reenroll, std::string label) {
+  CAHN_CO_TRY(const auto csr, crypto::Csr::from_der(csr_der));
+  EstQuestion question{csr_der, csr.public_key(), reenroll, std::move(label)};
+  CAHN_CO_TRY(auto answer, co_await est_ask(connection, std::move(question)));
+  if (auto* issued = std::get_if<crypto::Certificate>(&answer)) co_return std::move(*issued);
+  const auto after = std::get<EstLater>(answer).retry_after;
+  co_return fail(PkiError::undecided, "the server has not decided yet" +
+                                          (after ? ", retry after " + std::to_string(after->count()) + " s" : ""));
 }
 
 }  // namespace cahn::pki

@@ -148,6 +148,7 @@ class ThroughAProxy(unittest.TestCase):
         self.assertEqual(["AN_Proxy", 4, 1, ""], flood["objective"])
         self.assertEqual([103, address, 6, port], flood["locator"])
         self.assertEqual((address, 180000, [255]), (flood["source"], flood["ttl"], flood["hops"]))
+        self.assertEqual("warning", proxy.find("GRASP_PERIOD_SHORT")["level"], "RFC 8995 4.3: a second is too often")
         wait_until(lambda: len({f["session"] for f in self.floods(heard, "AN_Proxy")}) > 1, 10, "a session-id of its own for each")
         heard.stop()
 

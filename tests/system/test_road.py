@@ -79,6 +79,11 @@ class TheRoad(unittest.TestCase):
         self.assertIsNotNone(step)
         self.assertIn("by mDNS", step["message"])
 
+    def test_03_the_registrar_is_also_announced_as_one_that_speaks_cmp(self):
+        found = self.lab.run("device1", ["avahi-browse", "-rtp", "_brski-reg-cmp._tcp"], env=self.lab.environment("device1")).stdout
+        fields = next(line for line in found.splitlines() if line.startswith("=")).split(";")
+        self.assertEqual(("_brski-reg-cmp._tcp", str(PORTS[0])), (fields[4], fields[8]), found)
+
     def test_04_the_pair_of_idevid_and_ldevid_is_found_by_either(self):
         pair = self.house.devices(f"serial={self.acme.serial}")[0]
         self.assertEqual(pair, self.house.devices(f"idevid={pair['idevid']['sha256']}")[0])

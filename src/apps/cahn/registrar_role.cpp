@@ -121,7 +121,7 @@ struct RunningRegistrar {
   std::unique_ptr<brski::Registrar> registrar;
   std::unique_ptr<assurance::DecisionLoop> loop;
   std::unique_ptr<assurance::CommandServer> commands;
-  std::unique_ptr<discovery::Announcement> announcement;
+  std::vector<std::unique_ptr<discovery::Announcement>> announcements;
   Watch watch;
   std::vector<std::unique_ptr<discovery::grasp::FloodAnnouncement>> floods;
   Servers servers;
@@ -227,13 +227,18 @@ Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& se
 
 void announce(RunningRegistrar& running, const RegistrarSettings& settings) {
   if (!settings.announce) return;
-  auto announcement = discovery::Announcement::start(settings.instance, discovery::registrar_service, settings.port);
-  if (announcement) {
-    running.announcement = std::move(*announcement);
-    log::info("REGISTRAR_ANNOUNCED", "announced as _brski-registrar._tcp by mDNS", {{"instance", settings.instance}});
-  } else {
-    log::warning("REGISTRAR_NOT_ANNOUNCED", "no mDNS announcement: " + announcement.error().message +
-                                                "; devices must be told the address, or start avahi-daemon");
+  std::vector<std::string_view> services = {discovery::registrar_service};
+  if (settings.cmp) services.push_back(discovery::registrar_cmp_service);
+  for (const std::string_view service : services) {
+    auto announcement = discovery::Announcement::start(settings.instance, service, settings.port);
+    if (!announcement) {
+      log::warning("REGISTRAR_NOT_ANNOUNCED", "no mDNS announcement: " + announcement.error().message +
+                                                  "; devices must be told the address, or start avahi-daemon");
+      return;
+    }
+    running.announcements.push_back(std::move(*announcement));
+    log::info("REGISTRAR_ANNOUNCED", "announced as " + std::string(service) + " by mDNS",
+              {{"instance", settings.instance}});
   }
 }
 
@@ -257,7 +262,7 @@ void announce_by_grasp(RunningRegistrar& running, const RegistrarSettings& setti
 }
 
 net::awaitable<void> stop_parts(RunningRegistrar* running) {
-  running->announcement.reset();
+  running->announcements.clear();
   running->floods.clear();
   running->watch.stopping = true;
   while (!running->watch.done) co_await net::sleep_for(std::chrono::milliseconds(5));

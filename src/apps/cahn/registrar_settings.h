@@ -38,7 +38,7 @@ struct RegistrarSettings {
     role.add("masa-anchor", masa_anchors, "PEM file: CA behind the HTTPS servers of MASAs; may be repeated");
     role.add("ownership", ownership, "File: the credential Trust(person, registrar+) of the registrar's owner");
     role.add("command-ownership", command_ownership, "File: the same person's Trust(person, key+) of the command key");
-    role.add("announce", announce, "Announce _brski-registrar._tcp by mDNS");
+    role.add("announce", announce, "Announce _brski-registrar._tcp by mDNS, and _brski-reg-cmp._tcp with CMP");
     role.add("instance", instance, "Instance name of the announcement");
     role.add("grasp", grasp, "Announce AN_join_registrar to join proxies by GRASP");
     role.add("grasp-to-pledges", grasp_to_pledges, "Announce AN_Proxy to devices on this host's own links by GRASP");

@@ -21,6 +21,7 @@ struct Seen {
 class FalseRegistrar {
  public:
   using VoucherAnswer = std::function<net::HttpResponse(const voucher::SignedVoucher&)>;
+  using Answer = std::function<std::optional<net::HttpResponse>(const net::HttpRequest&)>;
   using Issue = std::function<void(crypto::CertificateSpec&, Party& ca)>;
 
   explicit FalseRegistrar(net::Runtime& runtime, const Maker& maker)
@@ -44,6 +45,7 @@ class FalseRegistrar {
 
   net::Endpoint endpoint() const { return site_->endpoint(); }
   const Party& domain() const { return domain_; }
+  const crypto::Certificate& certificate() const { return identity_.chain.front(); }  // until it changes it
 
   // New connections see another certificate of the same domain.
   void change_certificate() { site_->show(registrar_identity()); }
@@ -52,6 +54,10 @@ class FalseRegistrar {
   void answer_vouchers(VoucherAnswer answer) { voucher_answer_ = std::move(answer); }
   // How issued certificates differ from right ones.
   void issue_with(Issue issue) { issue_ = std::move(issue); }
+  // What answers CSRs instead of a certificate, for as long as it returns something.
+  void answer_enrolments(Answer answer) { enrolment_answer_ = std::move(answer); }
+  // How status reports are answered; by default with an empty 200.
+  void answer_reports(Answer answer) { report_answer_ = std::move(answer); }
 
   voucher::Voucher good_voucher(const voucher::SignedVoucher& request) const {
     voucher::Voucher voucher;
@@ -97,10 +103,18 @@ class FalseRegistrar {
     if (!opened) return net::HttpResponse::text(406, opened.error().message);
     return voucher_answer_ ? voucher_answer_(*opened) : sign(good_voucher(*opened));
   }
-  net::HttpResponse on_report(const net::HttpRequest&) { return net::HttpResponse::text(200, ""); }
+  net::HttpResponse on_report(const net::HttpRequest& request) {
+    if (report_answer_) {
+      if (auto answer = report_answer_(request)) return *std::move(answer);
+    }
+    return net::HttpResponse::text(200, "");
+  }
   net::HttpResponse on_cacerts(const net::HttpRequest&) { return certificates({domain_.certificate}); }
   net::HttpResponse on_csrattrs(const net::HttpRequest&) { return net::HttpResponse::text(404, ""); }
   net::HttpResponse on_enrol(const net::HttpRequest& request) {
+    if (enrolment_answer_) {
+      if (auto answer = enrolment_answer_(request)) return *std::move(answer);
+    }
     const auto csr = crypto::Csr::from_der(need(base64_decode_lenient(as_text(request.body))));
     if (!csr) return net::HttpResponse::text(400, csr.error().message);
     crypto::CertificateSpec spec;
@@ -122,6 +136,7 @@ class FalseRegistrar {
   crypto::TlsIdentity identity_;
   VoucherAnswer voucher_answer_;
   Issue issue_;
+  Answer enrolment_answer_, report_answer_;
   mutable std::mutex mutex_;
   std::vector<Seen> seen_;
   std::optional<Site> site_;  // last: its server ends before what its handlers use

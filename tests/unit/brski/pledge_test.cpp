@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/file.h"
@@ -255,6 +256,17 @@ TEST_F(APledge, AsksAsRfc8995Section52WantsIt) {
   EXPECT_EQ(requests[0].request.headers.get("Accept"), voucher::media_type_cms);
 }
 
+TEST_F(APledge, PutsNothingIntoItsRequestThatIsNotItsToSay) {  // RFC 8995 3.4
+  ASSERT_TRUE(onboard());
+  const auto signed_request =
+      need(crypto::SignedMessage::verify(registrar_.seen(path_request_voucher).at(0).request.body));
+  const auto request = nlohmann::json::parse(signed_request.content()).at("ietf-voucher-request:voucher");
+  std::set<std::string> members;
+  for (const auto& [name, value] : request.items()) members.insert(name);
+  EXPECT_EQ(members,
+            (std::set<std::string>{"assertion", "created-on", "nonce", "proximity-registrar-cert", "serial-number"}));
+}
+
 TEST_F(APledge, LeavesOutTheTimeWhenItHasNoClock) {
   bool had_time = true;
   registrar_.answer_vouchers([&](const auto& request) {
@@ -296,6 +308,149 @@ TEST_F(APledge, RepeatsTheVerySameBytesAfterA202) {  // RFC 8995 5.6
   ASSERT_EQ(requests.size(), 3u);
   EXPECT_EQ(requests[1].request.body, requests[0].request.body);
   EXPECT_EQ(requests[2].request.body, requests[0].request.body);
+}
+
+TEST_F(APledge, WaitsNoLongerThanItWouldWhateverTheRegistrarAsksFor) {  // RFC 8995 5.6: a minute
+  EXPECT_EQ(PledgeOptions{}.longest_pause, std::chrono::minutes(1));
+  int asked = 0;
+  registrar_.answer_vouchers([&](const auto& request) {
+    if (++asked > 2) return registrar_.sign(registrar_.good_voucher(request));
+    auto later = net::HttpResponse::text(202, "");
+    later.headers.set("Retry-After", asked == 1 ? "345600" : "Fri, 31 Dec 9999 23:59:59 GMT");
+    return later;
+  });
+  std::vector<std::string> told;
+  PledgeOptions patient = options();
+  patient.longest_pause = std::chrono::milliseconds(5);
+  patient.on_progress = [&](const Progress& progress) {
+    if (progress.stage == "C.2") told.push_back(progress.what);
+  };
+  ASSERT_TRUE(onboard(patient));  // in less than four days
+  const std::string words = "The registrar has not decided yet; asking again in 5 ms.";
+  EXPECT_EQ(told, std::vector<std::string>({words, words})) << "whoever stands beside it sees that it waits";
+}
+
+TEST_F(APledge, GivesUpOnARegistrarThatNeverDecidesAndGoesToTheNext) {  // RFC 8995 5.6: after four days
+  EXPECT_EQ(PledgeOptions{}.patience, std::chrono::days(4));
+  FalseRegistrar second(runtime_, maker_);
+  registrar_.answer_vouchers([](const auto&) { return come_back_later(std::chrono::seconds(1)); });
+  PledgeOptions patient = options();
+  patient.longest_pause = std::chrono::milliseconds(5);
+  patient.patience = std::chrono::milliseconds(50);
+  const auto got = onboard(patient, {registrar_.endpoint(), second.endpoint()});
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_GT(registrar_.seen(path_request_voucher).size(), 1u);
+  EXPECT_EQ(got->registrar.port, second.endpoint().port);
+}
+
+// RFC 8995 5.6, decision 62: a registrar may send a pledge on to another, which may not do so again.
+class ARedirect : public APledge {
+ protected:
+  static net::HttpResponse to(const std::string& location, int status = 307) {
+    auto response = net::HttpResponse::text(status, "");
+    response.headers.set("Location", location);
+    return response;
+  }
+  std::string url_of(const FalseRegistrar& registrar, std::string_view path = path_request_voucher) const {
+    return "https://" + registrar.endpoint().authority() + std::string(path);
+  }
+  FalseRegistrar second_{runtime_, maker_};
+};
+
+TEST_F(ARedirect, IsFollowedWithARequestForTheOtherRegistrar) {
+  for (const int status : {301, 302, 303, 307, 308}) {
+    registrar_.answer_vouchers([&](const auto&) { return to(url_of(second_), status); });
+    const auto got = onboard();
+    ASSERT_TRUE(got) << status << ": " << got.error().message;
+    EXPECT_EQ(got->registrar.port, second_.endpoint().port);
+    const Bytes body = second_.seen(path_request_voucher).back().request.body;
+    const auto asked = need(voucher::open(body, voucher::Root::voucher_request));
+    EXPECT_EQ(asked.voucher.proximity_registrar_cert, second_.certificate()) << "the one the pledge talks to now";
+    EXPECT_NE(body, registrar_.seen(path_request_voucher).back().request.body);
+  }
+  EXPECT_TRUE(registrar_.seen("/.well-known/est/simpleenroll").empty());
+}
+
+TEST_F(ARedirect, IsNotFollowedASecondTime) {
+  FalseRegistrar third(runtime_, maker_);
+  registrar_.answer_vouchers([&](const auto&) { return to(url_of(second_)); });
+  second_.answer_vouchers([&](const auto&) { return to(url_of(third)); });
+  const auto got = onboard();
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, BrskiError::registrar_refused);
+  EXPECT_NE(got.error().message.find("sent on a second time"), std::string::npos) << got.error().message;
+  EXPECT_TRUE(third.seen().empty());
+}
+
+TEST_F(ARedirect, ToItselfIsNoLoop) {
+  for (const std::string& location : {url_of(registrar_), std::string(path_request_voucher)}) {
+    const auto before = registrar_.seen(path_request_voucher).size();
+    registrar_.answer_vouchers([&](const auto&) { return to(location); });
+    EXPECT_FALSE(onboard());
+    EXPECT_EQ(registrar_.seen(path_request_voucher).size(), before + 2) << location;
+  }
+}
+
+TEST_F(ARedirect, ToNoHttpsUrlIsARefusal) {
+  for (const std::string location : {"http://127.0.0.1:80/.well-known/brski/requestvoucher", "//127.0.0.1/", "",
+                                     "ftp://127.0.0.1/", "https://user@127.0.0.1/", "https://127.0.0.1:0/"}) {
+    registrar_.answer_vouchers([&](const auto&) { return to(location); });
+    const auto got = onboard();
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code, BrskiError::registrar_refused) << location;
+  }
+}
+
+TEST_F(ARedirect, AfterTheVoucherIsARefusal) {
+  registrar_.answer_enrolments([&](const auto&) { return to(url_of(second_, "/.well-known/est/simpleenroll")); });
+  EXPECT_FALSE(onboard());
+  EXPECT_TRUE(second_.seen().empty());
+}
+
+TEST_F(APledge, DoesNotCareHowItsReportsAreAnswered) {  // RFC 8995 5.7
+  registrar_.answer_reports([n = 0](const auto&) mutable {
+    return ++n % 2 == 1 ? net::HttpResponse::json(500, "{\"status\":false}") : net::HttpResponse::text(302, "\x01");
+  });
+  const auto got = onboard();
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_TRUE(only_report(path_enrol_status).status);
+}
+
+TEST_F(APledge, RepeatsItsCertificateRequestWhileTheRegistrarHasNotDecided) {  // RFC 7030 4.2.3
+  int asked = 0;
+  registrar_.answer_enrolments([&](const auto&) -> std::optional<net::HttpResponse> {
+    if (++asked > 3) return std::nullopt;
+    auto later = come_back_later(std::chrono::seconds(1));
+    later.close = asked == 2;
+    return later;
+  });
+  PledgeOptions patient = options();
+  patient.longest_pause = std::chrono::milliseconds(20);
+  const auto got = onboard(patient);
+  ASSERT_TRUE(got) << got.error().message;
+  const auto requests = registrar_.seen("/.well-known/est/simpleenroll");
+  ASSERT_EQ(requests.size(), 4u);
+  for (const auto& one : requests) EXPECT_EQ(one.request.body, requests[0].request.body);
+  EXPECT_EQ(requests[1].session, requests[0].session);
+  EXPECT_NE(requests[2].session, requests[1].session) << "the registrar closed that one";
+  patient.patience = std::chrono::milliseconds(10);
+  asked = -1000;
+  const auto given_up = onboard(patient);
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().code, BrskiError::gave_up) << given_up.error().message;
+}
+
+TEST_F(APledge, WhoseAnchorIsExchangedNoLongerTakesVouchersOfTheOldMasa) {  // RFC 8995 11.6.2.2
+  const test::Maker renewed = test::Maker::make("Acme");
+  ASSERT_TRUE(onboard());
+  PledgeOptions updated = options();
+  updated.masa_anchors = crypto::TrustStore({renewed.masa.certificate});
+  const auto got = onboard(updated);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, voucher::VoucherError::signer_not_trusted);
+  registrar_.answer_vouchers(
+      [&](const auto& request) { return registrar_.sign(registrar_.good_voucher(request), renewed.masa); });
+  EXPECT_TRUE(onboard(updated));
 }
 
 TEST_F(APledge, ComesBackOverANewConnectionWhenTheRegistrarClosedTheOneThatWaited) {
@@ -362,14 +517,16 @@ TEST_F(APledge, SaysOfEveryCandidateWhyItFailed) {
 
 class AnIssuedCertificate : public APledge {
  protected:
-  void expect_refused(FalseRegistrar::Issue wrong) {
+  void expect_refused(FalseRegistrar::Issue wrong, const std::string& reason = "bad_certificate") {
     registrar_.issue_with(std::move(wrong));
     const auto got = onboard();
     ASSERT_FALSE(got);
     EXPECT_TRUE(only_report(path_voucher_status).status);
     const auto reports = registrar_.seen(path_enrol_status);
     ASSERT_EQ(reports.size(), 1u);
-    EXPECT_FALSE(need(status_report_from_json(as_text(reports[0].request.body))).status);
+    const auto report = need(status_report_from_json(as_text(reports[0].request.body)));
+    EXPECT_FALSE(report.status);
+    EXPECT_EQ(report.reason, "enrolment failed: " + reason) << "RFC 8995 5.9.4: told with a reason";
     EXPECT_EQ(reports[0].session, registrar_.seen(path_request_voucher).at(0).session)
         << "RFC 8995 5.9.4: a failure is told over the connection it happened on";
   }
@@ -377,7 +534,7 @@ class AnIssuedCertificate : public APledge {
 
 TEST_F(AnIssuedCertificate, ForAnotherKeyIsRefused) {
   const auto other = need(crypto::generate_key(crypto::KeyType::p256));
-  expect_refused([&](auto& spec, auto&) { spec.key = other->public_key(); });
+  expect_refused([&](auto& spec, auto&) { spec.key = other->public_key(); }, "bad_answer");
 }
 TEST_F(AnIssuedCertificate, ForAnotherSerialNumberIsRefused) {
   expect_refused([](auto& spec, auto&) { spec.subject = {{"CN", "false network"}, {"serialNumber", "2"}}; });
@@ -403,6 +560,22 @@ TEST_F(APledge, WithACredentialContactsNobody) {  // RFC 8995 5: only an unconfi
   ASSERT_TRUE(pledge->factory_reset());
   ASSERT_TRUE(once());
   EXPECT_GT(registrar_.seen().size(), before);
+}
+
+TEST_F(APledge, SaysNothingAgainAfterAFactoryReset) {  // RFC 8995 11.3: neither nonce nor key
+  const auto pledge = need(Pledge::open(options()));
+  const std::vector<net::Endpoint> candidates{registrar_.endpoint()};
+  std::set<Bytes> keys;
+  std::set<std::string> nonces;
+  for (int i = 0; i < 3; ++i) {
+    need(net::run_blocking<Result<NetworkCredential>>(runtime_, [&]() { return pledge->onboard(candidates); }));
+    keys.insert(pledge->credential()->ldevid.public_key().spki());
+    const Bytes request = registrar_.seen(path_request_voucher).back().request.body;
+    nonces.insert(*need(voucher::open(request, voucher::Root::voucher_request)).voucher.nonce);
+    ASSERT_TRUE(pledge->factory_reset());
+  }
+  EXPECT_EQ(keys.size(), 3u);
+  EXPECT_EQ(nonces.size(), 3u);
 }
 
 class ARegistrarToRenewWith : public APledge {

@@ -262,6 +262,17 @@ TEST_F(ARegistrar, RefusesDeepOrForeignJsonInsideGoodCms) {
   expect_next_one_served();
 }
 
+TEST_F(ARegistrar, ServesNothingUnderThePathsOfOldDrafts) {
+  const Bytes body = signed_pledge_request(device_, own());
+  for (const char* path :
+       {"/brski/voucherrequest", "/.well-known/est/requestvoucher", "/.well-known/brski/voucherrequest"}) {
+    const auto answer = need(
+        test::send(road_, road_.registrar_endpoint(), device_.idevid, test::post(path, voucher::media_type_cms, body)));
+    EXPECT_EQ(answer.status, 404) << path;
+  }
+  expect_next_one_served();
+}
+
 TEST_F(ARegistrar, Answers415To415) {
   const Bytes body = signed_pledge_request(device_, own());
   const auto answer = need(test::send(road_, road_.registrar_endpoint(), device_.idevid,

@@ -94,6 +94,27 @@ TEST(Certificate, IsNamedByItsKeyIdentifierAsADomain) {
   EXPECT_EQ(ca.domain_id(), ca.public_key().key_identifier());
 }
 
+TEST(Certificate, WithoutAKeyIdentifierIsNamedByTheHashOfItsKey) {  // RFC 8995 5.8.2, RFC 7469 2.4
+  const std::unique_ptr<X509, void (*)(X509*)> bare(X509_new(), X509_free);
+  EVP_PKEY* key = pki().domain().key->handle();
+  X509_set_version(bare.get(), X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(bare.get()), 1);
+  X509_gmtime_adj(X509_getm_notBefore(bare.get()), 0);
+  X509_gmtime_adj(X509_getm_notAfter(bare.get()), 3600);
+  X509_set_pubkey(bare.get(), key);
+  ASSERT_GT(X509_sign(bare.get(), key, EVP_sha256()), 0);
+  unsigned char* der = nullptr;
+  int size = i2d_X509(bare.get(), &der);
+  ASSERT_GT(size, 0);
+  const Certificate one = must(Certificate::from_der(Bytes(der, der + size)));
+  OPENSSL_free(der);
+  unsigned char* spki = nullptr;
+  size = i2d_PUBKEY(key, &spki);
+  ASSERT_GT(size, 0);
+  EXPECT_EQ(one.domain_id(), to_bytes(ByteView(sha256(ByteView(spki, static_cast<std::size_t>(size))))));
+  OPENSSL_free(spki);
+}
+
 // RFC 8995 2.3.2 asks for an IA5String; another type is not read as one.
 TEST(Certificate, DoesNotReadAMasaUrlOfAnotherStringType) {
   const auto made = Pki::issue({.subject = {{"CN", "x"}}, .masa_url = "m.example"});

@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <set>
 
@@ -273,6 +275,34 @@ TEST(AFreshNonce, IsNeverTheSame) {
   std::set<std::string> seen;
   for (int i = 0; i < 10'000; ++i) EXPECT_TRUE(seen.insert(fresh_nonce()).second);
   EXPECT_EQ(must(base64_decode(fresh_nonce())).size(), 16u);
+}
+
+// RFC 8995 11.3: two that start from one and the same state of a process, the generator's included, do not say the
+// same.
+TEST(AFreshNonce, DiffersInCopiesOfOneProcess) {
+  std::set<std::string> seen = {fresh_nonce()};  // the generator is seeded
+  constexpr int copies = 8;
+  for (int i = 0; i < copies; ++i) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const std::string nonce = fresh_nonce();
+      const bool told = ::write(ends[1], nonce.data(), nonce.size()) == static_cast<ssize_t>(nonce.size());
+      ::_exit(told ? 0 : 1);
+    }
+    ::close(ends[1]);
+    char text[64];
+    const ssize_t size = ::read(ends[0], text, sizeof text);
+    ::close(ends[0]);
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+    ASSERT_EQ(size, 24);
+    EXPECT_TRUE(seen.emplace(text, static_cast<std::size_t>(size)).second) << "a nonce was said twice";
+  }
+  EXPECT_TRUE(seen.insert(fresh_nonce()).second);
 }
 
 }  // namespace
