@@ -163,8 +163,8 @@ class Maker:
         self.cast.cahn("factory", "--state", self.state, "birth", "--serial", serial, "--model", model,
                        "--device", device_folder)
 
-    def report(self, place):
-        place.run([self.cast.program, "factory", "--state", self.state, "report"])
+    def report(self, place, *more):
+        place.run([self.cast.program, "factory", "--state", self.state, "report", *more])
 
 
 class Cast:

@@ -150,7 +150,7 @@ net::awaitable<Result<ReportOutcome>> Manufacturer::report_pending(ReportOptions
   const auto& [manufacturer, masa, web, client] = impl_->provisioning;
   crypto::TlsClientOptions tls;
   tls.identity = crypto::TlsIdentity{{client.certificate}, client.key};
-  tls.anchors = crypto::TrustStore({web.certificate});
+  tls.anchors = options.masa_anchors.empty() ? crypto::TrustStore({web.certificate}) : options.masa_anchors;
   CAHN_CO_TRY(auto context, crypto::TlsContext::client(tls));
   if (!options.masa) {
     CAHN_CO_TRY(options.masa, net::parse_endpoint(impl_->options.masa_url, 443));

@@ -77,8 +77,9 @@ struct ReportOutcome {
 };
 
 struct ReportOptions {
-  std::optional<net::Endpoint> masa;           // where to connect instead of masa_url's host; its name is then checked
-  unsigned attempts = 5;                       // connections tried before giving up for now
+  crypto::TrustStore masa_anchors{};  // who vouches for that server's name, where it is another maker's; empty: our own
+  std::optional<net::Endpoint> masa;  // where to connect instead of masa_url's host; its name is then checked
+  unsigned attempts = 5;              // connections tried before giving up for now
   std::chrono::milliseconds first_delay{200};  // between attempts, doubled each time
 };
 

@@ -149,6 +149,8 @@ class ThroughAProxy(unittest.TestCase):
         self.assertEqual([103, address, 6, port], flood["locator"])
         self.assertEqual((address, 180000, [255]), (flood["source"], flood["ttl"], flood["hops"]))
         self.assertEqual("warning", proxy.find("GRASP_PERIOD_SHORT")["level"], "RFC 8995 4.3: a second is too often")
+        usage = self.house.at("router").run([self.house.program, "proxy", "--help"]).stdout
+        self.assertRegex(usage, r"--grasp-period \S*=60 ", "and a minute apart unless told otherwise")
         wait_until(lambda: len({f["session"] for f in self.floods(heard, "AN_Proxy")}) > 1, 10, "a session-id of its own for each")
         heard.stop()
 

@@ -6,6 +6,7 @@
 
 #include "apps/cahn/commands.h"
 #include "apps/cahn/role_support.h"
+#include "apps/common/certificate_files.h"
 #include "base/log.h"
 #include "factory/device.h"
 #include "factory/factory.h"
@@ -15,7 +16,7 @@ namespace cahn::apps {
 namespace {
 
 struct FactorySettings {
-  std::string state = "factory-state", device, serial, model, masa;
+  std::string state = "factory-state", device, serial, model, masa, masa_anchor;
   factory::ManufacturerOptions options;
   bool json = false;
 };
@@ -48,6 +49,10 @@ Result<void> report_births(const FactorySettings& settings) {
   factory::ReportOptions options;
   if (!settings.masa.empty()) {
     CAHN_TRY(options.masa, net::parse_endpoint(settings.masa, 9443));
+  }
+  if (!settings.masa_anchor.empty()) {
+    CAHN_TRY(auto anchors, read_certificates(settings.masa_anchor));
+    options.masa_anchors = crypto::TrustStore(std::move(anchors));
   }
   net::Runtime runtime(1);
   runtime.start();
@@ -94,6 +99,9 @@ void add_factory_command(CLI::App& program, int& exit_code) {
       ->required();
   CLI::App* reports = add("report", "Report births that the MASA has not acknowledged", report_births);
   reports->add_option("--masa", settings->masa, "host:port to connect to (default: the MASA URL)");
+  reports->add_option(
+      "--masa-anchor", settings->masa_anchor,
+      "PEM file: who vouches for the MASA's name, where it is another maker's (default: web-anchor.pem)");
 }
 
 }  // namespace cahn::apps

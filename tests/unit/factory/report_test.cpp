@@ -98,6 +98,19 @@ TEST_F(Reporting, TellsTheMasaOfEveryBirthOnce) {
   EXPECT_EQ(masa_->requests, 2);
 }
 
+TEST_F(Reporting, AsksAnotherMakersServerUnderThatMakersAnchorOnly) {  // a tenant's factory
+  bear("SN-1");
+  const auto own = certificates_in(state() / "web-anchor.pem").front();
+  options_.masa_anchors = crypto::TrustStore({manufacturer_->certificate()});
+  options_.attempts = 1;
+  const auto refused = report();
+  EXPECT_EQ(refused.pending, 1u);
+  EXPECT_NE(refused.last_error.find("verify failed"), std::string::npos) << refused.last_error;
+  EXPECT_EQ(masa_->requests, 0);
+  options_.masa_anchors = crypto::TrustStore({own});
+  EXPECT_EQ(report().acknowledged, std::vector<std::string>{"SN-1"});
+}
+
 TEST_F(Reporting, ConnectsNobodyWhenThereIsNothingToSay) {
   masa_.reset();
   const auto outcome = report();
