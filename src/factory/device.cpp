@@ -19,11 +19,25 @@ Result<StateDirectory> open_unborn(const std::filesystem::path& folder) {
   return state;
 }
 
+Result<crypto::PrivateKeyPtr> key_in_token(const StateDirectory& state, const std::string& uri) {
+  auto key = crypto::open_key(uri);
+  if (!key) return fail(FactoryError::wrong_key, "the device's key cannot be used: " + key.error().message);
+  if (auto noted = write_file(state / device_key_uri_file, as_bytes(uri + "\n")); !noted) {
+    return not_writable(noted.error());
+  }
+  return *std::move(key);
+}
+
 }  // namespace
 
-Result<Bytes> prepare_device(const std::filesystem::path& folder, std::string_view serial) {
+Result<Bytes> prepare_device(const std::filesystem::path& folder, std::string_view serial, const std::string& key_uri) {
   CAHN_TRY(const auto state, open_unborn(folder));
-  const auto key = crypto::open_or_create_key_file(crypto::KeyType::p256, state / device_key_file);
+  const auto known = device_key(folder);  // of a birth that broke off
+  if (!known) return not_writable(known.error());
+  const std::string file = (state / device_key_file).string();
+  auto key = key_uri.empty() && *known == file ? crypto::open_or_create_key_file(crypto::KeyType::p256, file)
+                                               : key_in_token(state, key_uri.empty() ? *known : key_uri);
+  if (!key && key.error().code == FactoryError::wrong_key) return std::unexpected(key.error());
   if (!key) return not_writable(key.error());
   crypto::CsrSpec spec;
   spec.subject = {{"CN", std::string(serial)}, {"serialNumber", std::string(serial)}};
@@ -35,7 +49,9 @@ Result<Bytes> prepare_device(const std::filesystem::path& folder, std::string_vi
 
 Result<void> install_idevid(const std::filesystem::path& folder, const BirthCertificate& birth) {
   CAHN_TRY(const auto state, open_unborn(folder));
-  const auto key = crypto::open_key((state / device_key_file).string());
+  const auto uri = device_key(folder);
+  if (!uri) return not_writable(uri.error());
+  const auto key = crypto::open_key(*uri);
   if (!key || !((*key)->public_key() == birth.idevid.public_key())) {
     return fail(FactoryError::wrong_key, "the IDevID is not for the key of the device in " + folder.string());
   }

@@ -159,8 +159,8 @@ net::awaitable<Result<ReportOutcome>> Manufacturer::report_pending(ReportOptions
 }
 
 Result<DeviceBirth> give_birth(Manufacturer& manufacturer, const std::filesystem::path& device_folder,
-                               std::string_view serial, std::string_view model) {
-  CAHN_TRY(const auto csr, prepare_device(device_folder, serial));
+                               std::string_view serial, std::string_view model, const std::string& key_uri) {
+  CAHN_TRY(const auto csr, prepare_device(device_folder, serial, key_uri));
   CAHN_TRY(const auto certificate, manufacturer.issue_idevid(csr, serial, model));
   CAHN_CHECK(install_idevid(device_folder, certificate));
   CAHN_TRY(auto birth, manufacturer.find(serial));

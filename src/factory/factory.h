@@ -127,6 +127,6 @@ class Manufacturer {
 
 // The whole of stage 0 for a device whose folder is at hand: prepare_device, issue_idevid, install_idevid (device.h).
 Result<DeviceBirth> give_birth(Manufacturer&, const std::filesystem::path& device_folder, std::string_view serial,
-                               std::string_view model);
+                               std::string_view model, const std::string& key_uri = {});
 
 }  // namespace cahn::factory

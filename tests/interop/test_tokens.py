@@ -11,6 +11,10 @@ import tempfile
 import time
 import unittest
 
+from tests.support.programs import Loopback
+
+from cast import Place
+
 LAB = pathlib.Path(os.environ.get("CAHN_BIN", "build/release/bin")) / "crypto_lab"
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "4711"
@@ -93,6 +97,30 @@ class WhatAnyKeyDoes:
                     page = self.connect(name, uri, version)
                     self.assertEqual(re.findall(r"Subject: (.*)", page), [f"CN={name}"])
                     self.assertEqual(set(re.findall(r"Verify return code: (.*)", page)), {"0 (ok)"})
+
+    def test_it_is_the_key_of_a_device_that_onboards(self):
+        """TLS client authentication and the voucher-request with the IDevID's key, from birth to LDevID."""
+        where = Place(env={**os.environ, **self.token.environment})
+        net = type("Net", (Loopback,), {})
+        net.setUpClass()
+        self.addCleanup(net.doClassCleanups)
+        net.start_registrar()
+        domain = net.domain
+        domain.say(domain.ann, f"Trust({domain.ann.mail}, {net.maker.did})")
+        for name, uri in self.token.keys.items():
+            if name == "by id":
+                continue  # the first one again: no key is born twice
+            with self.subTest(name):
+                device, serial = net.folder / f"device {name}", f"token-{name.replace(' ', '-')}"
+                domain.cahn("factory", "--state", net.maker.state, "birth", "--serial", serial, "--model", "sensor",
+                            "--device", device, "--key", uri, place=where)
+                net.maker.report(net.here)
+                did = domain.cahn("vc", "did", device / "idevid.pem").stdout.strip()
+                domain.say(domain.ann, f"Trust({domain.ann.mail}, {did})")
+                domain.cahn("pledge", "--state", device, "--clock", "--once", "--registrar", f"localhost:{domain.ports[0]}",
+                            place=where, timeout=120)
+                self.assertFalse((device / "idevid.key").exists(), "the key never was in a file")
+                self.token.done("openssl", "verify", "-CAfile", domain.domain_ca, device / "network" / "ldevid.pem")
 
     def connect(self, name, uri, version):
         """The page of an openssl server that lets in whoever shows this certificate and has its key."""

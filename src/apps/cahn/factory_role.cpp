@@ -16,7 +16,7 @@ namespace cahn::apps {
 namespace {
 
 struct FactorySettings {
-  std::string state = "factory-state", device, serial, model, masa, masa_anchor;
+  std::string state = "factory-state", device, serial, model, key, masa, masa_anchor;
   factory::ManufacturerOptions options;
   bool json = false;
 };
@@ -32,7 +32,8 @@ Result<void> create(const FactorySettings& settings) {
 
 Result<void> give_birth(const FactorySettings& settings) {
   CAHN_TRY(auto manufacturer, factory::Manufacturer::open(settings.state));
-  CAHN_TRY(const auto birth, factory::give_birth(*manufacturer, settings.device, settings.serial, settings.model));
+  CAHN_TRY(const auto birth,
+           factory::give_birth(*manufacturer, settings.device, settings.serial, settings.model, settings.key));
   std::printf("%s is born: IDevID %s, signed by %s\n", birth.serial_number.c_str(), birth.idevid.subject_text().c_str(),
               birth.idevid.issuer_text().c_str());
   return {};
@@ -97,6 +98,8 @@ void add_factory_command(CLI::App& program, int& exit_code) {
   birth->add_option("--model", settings->model, "Model of the device");
   birth->add_option("--device", settings->device, "The device's own folder: its key is made and stays there")
       ->required();
+  birth->add_option("--key", settings->key,
+                    "URI of a key the device has already, in a TPM or token (default: one is made)");
   CLI::App* reports = add("report", "Report births that the MASA has not acknowledged", report_births);
   reports->add_option("--masa", settings->masa, "host:port to connect to (default: the MASA URL)");
   reports->add_option(

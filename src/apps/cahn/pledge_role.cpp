@@ -8,14 +8,14 @@
 #include <thread>
 
 #include "apps/cahn/commands.h"
-#include "apps/common/progress_log.h"
 #include "apps/cahn/role_support.h"
+#include "apps/common/progress_log.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "bearer/dot1x/supplicant.h"
 #include "brski/pledge.h"
 #include "discovery/finder.h"
-#include "factory/device.h"
+#include "factory/device_folder.h"
 
 namespace cahn::apps {
 namespace {
@@ -57,8 +57,8 @@ struct Device {
 Result<Device> open_device(const PledgeSettings& settings) {
   const std::filesystem::path& state = settings.role.state();
   brski::PledgeOptions options;
-  CAHN_TRY(options.idevid,
-           read_identity(state / factory::device_certificate_file, (state / factory::device_key_file).string()));
+  CAHN_TRY(const std::string key, factory::device_key(state));
+  CAHN_TRY(options.idevid, read_identity(state / factory::device_certificate_file, key));
   CAHN_TRY(options.masa_anchors, read_anchors({(state / factory::device_anchor_file).string()}));
   if (settings.has_clock) options.clock = &system_clock();
   options.state = state;

@@ -184,6 +184,21 @@ TEST_F(ABirth, LeavesTheDeviceWithItsKeyItsAnchorAndItsMakersServer) {  // B-342
   EXPECT_EQ(std::filesystem::status(device()).permissions(), std::filesystem::perms::owner_all);
 }
 
+TEST_F(ABirth, MayBeOfADeviceThatHasItsKeyElsewhere) {
+  const auto elsewhere = state() / "elsewhere.key";
+  const auto key = value_of(crypto::open_or_create_key_file(crypto::KeyType::p384, elsewhere));
+  const std::string uri = "file:" + elsewhere.string();
+  const auto refused = give_birth(*manufacturer_, device(), "SN-1", "lamp", "file:" + (state() / "nothing").string());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, FactoryError::wrong_key);
+  ASSERT_TRUE(prepare_device(device(), "SN-1", uri).has_value());  // and then the birth breaks off
+  const auto born = give_birth(*manufacturer_, device(), "SN-1", "lamp");
+  ASSERT_TRUE(born.has_value()) << born.error().message;
+  EXPECT_EQ(born->idevid.public_key(), key->public_key());
+  EXPECT_EQ(value_of(device_key(device())), uri);
+  EXPECT_FALSE(std::filesystem::exists(device() / "idevid.key"));
+}
+
 TEST_F(ABirth, HappensOnceToADevice) {  // B-345
   ASSERT_TRUE(give_birth(*manufacturer_, device(), "SN-1", "lamp").has_value());
   const auto before = test::text_of_file(device() / "idevid.pem") + test::text_of_file(device() / "idevid.key");
