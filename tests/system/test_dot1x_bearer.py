@@ -179,6 +179,15 @@ class WiredBearer(unittest.TestCase):
         self.assert_shut_out("device1")
         self.assertFalse({"hostapd", "freeradius"} & set(self.lab.processes_in("router")))
 
+    def test_a_radius_server_that_hangs_is_replaced(self):
+        self.join("device1", "SN-1")
+        [hung] = self.lab.pids_of("router", "freeradius")
+        os.kill(hung, signal.SIGSTOP)
+        self.router.process.wait_for_output("BEARER_PROCESS_SILENT", 30)
+        wait_until(lambda: self.lab.pids_of("router", "freeradius") not in ([], [hung]), 10, "no other RADIUS server")
+        self.assertTrue(self.lab.ping("device1"), "who is in stays in")
+        self.join("device2", "SN-2")
+
     def test_when_hostapd_dies_its_sessions_end_and_the_devices_come_back_by_themselves(self):
         self.join("device1", "SN-1")
         for pid in self.lab.pids_of("router", "hostapd"):

@@ -28,7 +28,7 @@ class TheRoad(unittest.TestCase):
         cls.addClassCleanup(cls.lab.close)
         cls.house = house = House(cls.lab, cls.lab.directory / "house", BIN)
         # For whoever must find out why a test failed: the logs outlive the house.
-        cls.addClassCleanup(lambda: shutil.copytree(house.folder / "logs", ROOT / "out" / "test" / "road-logs", dirs_exist_ok=True))
+        cls.addClassCleanup(cls.keep_logs)
         cls.addClassCleanup(house.stop)
         house.build(MAKERS)
         cls.ann = house.ann
@@ -52,6 +52,13 @@ class TheRoad(unittest.TestCase):
             device.step("E", 30)
         for device in (cls.acme, cls.bolt):
             wait_until(device.pings, 5, f"{device.serial} to reach the target network")
+
+    @classmethod
+    def keep_logs(cls):
+        kept = ROOT / "out" / "test" / "road-logs"
+        shutil.copytree(cls.house.folder / "logs", kept, dirs_exist_ok=True)
+        for log in (cls.lab.directory / "rrouter").glob("*.log"):  # hostapd's, FreeRADIUS's
+            shutil.copy(log, kept / f"router-{log.name}")
 
     def ldevid(self, device):
         return self.house.devices(f"serial={device.serial}")[0]["ldevids"][-1]

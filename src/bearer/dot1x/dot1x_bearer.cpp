@@ -143,9 +143,14 @@ Result<void> Dot1xBearer::start_radius(std::uint16_t authorise_port) {
   for (const auto& [name, text] : radius_configuration(options_, authorise_port, secrets_))
     CAHN_CHECK(write_file(in_run("radius") / name, as_bytes(text), FileMode::secret));
   const std::string directory = in_run("radius").native();
-  radius_ = SupervisedProcess::start(
-      {"freeradius", {options_.freeradius.native(), "-f", "-l", "stdout", "-d", directory}, in_run("freeradius.log")},
-      {});
+  const auto answers = [port = options_.radius_port, secret = secrets_.radius] {
+    return radius_status(port, secret, {std::chrono::milliseconds(500), 3}).has_value();
+  };
+  radius_ = SupervisedProcess::start({"freeradius",
+                                      {options_.freeradius.native(), "-f", "-l", "stdout", "-d", directory},
+                                      in_run("freeradius.log"),
+                                      answers},
+                                     {});
   auto ready = radius_status(options_.radius_port, secrets_.radius, {std::chrono::milliseconds(100), 100});
   if (!ready) return fail(ready.error(), "FreeRADIUS, see " + in_run("freeradius.log").native());
   return {};

@@ -30,6 +30,8 @@ constexpr auto first_pause = 100ms;
 constexpr auto longest_pause = 5000ms;
 constexpr auto stable_after = 10s;
 constexpr auto stop_patience = 2000ms;
+constexpr auto ask_every = 2000ms;
+constexpr int silences_of_the_dead = 3;
 
 // What must be ready before fork(): after it, in a process with threads, only async-signal-safe calls are allowed.
 struct Prepared {
@@ -103,6 +105,22 @@ struct SupervisedProcess::Impl {
   FileDescriptor stop{::eventfd(0, EFD_CLOEXEC)};
   std::thread thread;
 
+  // Waits for whichever comes first; kills what has ceased to answer.
+  bool told_to_stop_before_the_end_of(pid_t child, int handle) {
+    for (int silences = 0;;) {
+      pollfd waiting[] = {{handle, POLLIN, 0}, {stop.get(), POLLIN, 0}};
+      const int ready = ::poll(waiting, 2, program.answers ? static_cast<int>(ask_every.count()) : -1);
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready != 0) return (waiting[1].revents & POLLIN) != 0;
+      silences = program.answers() ? 0 : silences + 1;
+      if (silences < silences_of_the_dead) continue;
+      log::error("BEARER_PROCESS_SILENT", "a neighbour program answers no more and is killed",
+                 {{"program", program.name}, {"output", program.output.native()}});
+      ::kill(child, SIGKILL);
+      silences = 0;
+    }
+  }
+
   // One run; true when we were told to stop.
   bool run_once() {
     const auto child = start_program(program);
@@ -112,10 +130,7 @@ struct SupervisedProcess::Impl {
       return false;
     }
     const FileDescriptor handle = handle_of(*child);
-    pollfd waiting[] = {{handle.get(), POLLIN, 0}, {stop.get(), POLLIN, 0}};
-    while (::poll(waiting, 2, -1) < 0 && errno == EINTR) {
-    }
-    if ((waiting[1].revents & POLLIN) != 0) {
+    if (told_to_stop_before_the_end_of(*child, handle.get())) {
       reap(*child, handle.get(), stop_patience);
       return true;
     }

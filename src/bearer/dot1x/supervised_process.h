@@ -1,5 +1,5 @@
 // A neighbour program that runs as long as this process does: started again when it ends (with a pause that doubles up
-// to 5 s), stopped with us, and killed by the kernel if we are killed.
+// to 5 s) or answers no more, stopped with us, and killed by the kernel if we are killed.
 
 #pragma once
 
@@ -17,6 +17,9 @@ struct Program {
   std::string name;                    // for logs
   std::vector<std::string> arguments;  // the first is the absolute path of the executable
   std::filesystem::path output;        // stdout and stderr go here, anew at every start; 0600
+  // Whether it answers: asked every 2 s on the watching thread, and waited for. Thrice in a row no, and it is killed
+  // and started again. Empty: nobody asks.
+  std::function<bool()> answers{};
 };
 
 class SupervisedProcess {

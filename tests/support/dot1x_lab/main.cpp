@@ -1,8 +1,8 @@
 // The wired bearer with a decision that a test writes by hand. Run as the router:
 //
-//   dot1x_lab RUN_DIRECTORY CERTIFICATE KEY CA PORT[,PORT…] ADDRESS:PORT [SERIAL]
+//   dot1x_lab RUN_DIRECTORY CERTIFICATE KEY CA PORT[,PORT…] ADDRESS:PORT [SERIAL…]
 //
-// where SERIAL is permitted from the start,
+// where each SERIAL is permitted from the start,
 //
 // and as the device, which prints what became of the authentication and stays until its stdin closes:
 //
@@ -109,7 +109,7 @@ int run_router(const std::vector<std::string>& arguments) {
   options.gate_lease = std::chrono::seconds(4);
 
   Decisions decisions;
-  if (arguments.size() > 6) decisions.set(arguments[6], true);
+  for (std::size_t i = 6; i < arguments.size(); ++i) decisions.set(arguments[i], true);
   net::Runtime runtime(2);
   runtime.start();
   auto made = bearer::dot1x::make_bearer(runtime.executor(), options);
@@ -153,7 +153,7 @@ int main(int count, char** values) {
     arguments.erase(arguments.begin());
     return cahn::run_supplicant(arguments);
   }
-  if (arguments.size() == 6 || arguments.size() == 7) return cahn::run_router(arguments);
+  if (arguments.size() >= 6) return cahn::run_router(arguments);
   std::cerr << "see the head of main.cpp\n";
   return 2;
 }
