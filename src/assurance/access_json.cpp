@@ -5,6 +5,7 @@
 
 #include "assurance/command_messages.h"
 #include "assurance/json_members.h"
+#include "base/ascii.h"
 #include "credential/json.h"
 #include "crypto/digest.h"
 
@@ -14,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 bool is_hex(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return std::ranges::all_of(text, [](char c) { return ascii::is_digit(c) || (c >= 'a' && c <= 'f'); });
 }
 
 bool is_serial(std::string_view text) { return !text.empty() && text.size() % 2 == 0 && is_hex(text); }
@@ -23,9 +24,7 @@ bool is_serial(std::string_view text) { return !text.empty() && text.size() % 2 
 bool is_device(std::string_view did) {
   constexpr std::string_view prefix = "did:key:z";
   if (!did.starts_with(prefix) || did.size() == prefix.size()) return false;
-  return std::ranges::all_of(did.substr(prefix.size()), [](char c) {
-    return (c >= '1' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-  });
+  return std::ranges::all_of(did.substr(prefix.size()), [](char c) { return c != '0' && ascii::is_alphanumeric(c); });
 }
 
 bool read_ldevid(const json& element, std::vector<LdevidName>& ldevids) {

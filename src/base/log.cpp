@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/ascii.h"
 #include "base/time.h"
 #include "base/utf8.h"
 
@@ -121,8 +122,7 @@ std::string escaped(std::string_view text) {
 bool is_plain(std::string_view value) {
   if (value.empty()) return false;
   for (const char c : value) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-_.:/@+%,").find(c) != std::string_view::npos;
+    const bool plain = ascii::is_alphanumeric(c) || std::string_view("-_.:/@+%,").find(c) != std::string_view::npos;
     if (!plain) return false;
   }
   return true;

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "brski/masa_impl.h"
 
 namespace cahn::brski {
 namespace {
 
 bool is_name(std::string_view name) {
-  const auto plain = [](unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  const auto plain = [](char c) { return ascii::is_lower(c) || ascii::is_digit(c) || c == '-'; };
   return !name.empty() && name.size() <= 32 && std::ranges::all_of(name, plain);
 }
 

@@ -28,10 +28,11 @@ class VoucherExchange {
  public:
   using Waiting = std::function<void(milliseconds)>;  // told each time before it waits
 
-  VoucherExchange(Connection connection, std::string path, crypto::TlsContext tls, const PledgeOptions& options,
+  // `where` says path and query; the connection leads there already.
+  VoucherExchange(Connection connection, net::Url where, crypto::TlsContext tls, const PledgeOptions& options,
                   Bytes request, Waiting waiting)
       : connection_(std::move(connection)),
-        path_(std::move(path)),
+        where_(std::move(where)),
         tls_(std::move(tls)),
         options_(options),
         request_(std::move(request)),
@@ -67,7 +68,8 @@ class VoucherExchange {
   net::HttpRequest message() const {
     net::HttpRequest http;
     http.method = "POST";
-    http.path = path_;
+    http.path = where_.path;
+    http.query = where_.query;
     http.headers.set("Content-Type", std::string(voucher::media_type_cms));
     http.headers.set("Accept", std::string(voucher::media_type_cms));
     http.body = request_;
@@ -102,7 +104,7 @@ class VoucherExchange {
   }
 
   Connection connection_;
-  const std::string path_;
+  const net::Url where_;
   const crypto::TlsContext tls_;
   const PledgeOptions& options_;
   const Bytes request_;
@@ -280,7 +282,7 @@ net::awaitable<Result<Pledge::Impl::Imprinted>> Pledge::Impl::imprint(net::Endpo
 net::awaitable<Result<Pledge::Impl::Imprinted>> Pledge::Impl::imprint_at(net::Url where, VoucherQuestion asked,
                                                                          std::optional<net::Url>& sent_on) {
   auto began = steady_clock::now();
-  auto opened = co_await connect(std::move(where.endpoint), provisional, options.limits);
+  auto opened = co_await connect(net::Endpoint(where.endpoint), provisional, options.limits);
   if (!opened) co_return fail(opened.error());
   const Connection connection = *std::move(opened);
   CAHN_CO_CHECK(check_expected(connection->peer_chain(), asked, now()));
@@ -297,7 +299,7 @@ net::awaitable<Result<Pledge::Impl::Imprinted>> Pledge::Impl::imprint_at(net::Ur
   const auto waiting = [this, began](milliseconds pause) {
     tell("C.2", "The registrar has not decided yet; asking again " + in_words(pause) + ".", {}, began);
   };
-  VoucherExchange exchange(connection, std::move(where.path), provisional, options, *std::move(request), waiting);
+  VoucherExchange exchange(connection, std::move(where), provisional, options, *std::move(request), waiting);
   auto received = co_await exchange.run();
   if (!received) {
     tell("C.2", received.error().message, {}, began, false);

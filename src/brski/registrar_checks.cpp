@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
+
 namespace cahn::brski {
 namespace {
 
@@ -182,8 +184,7 @@ std::string network_uri(std::string_view network) {
   std::string uri = "urn:cahn:network:";
   for (const char c : network) {
     const auto octet = static_cast<unsigned char>(c);
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       std::string_view("-._~").find(c) != std::string_view::npos;
+    const bool plain = ascii::is_alphanumeric(c) || std::string_view("-._~").find(c) != std::string_view::npos;
     if (plain) {
       uri += c;
     } else {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "factory/impl.h"
 
@@ -14,9 +15,7 @@ constexpr std::chrono::days signer_lifetime{10 * 365}, tls_lifetime{2 * 365};
 // X.520 serialNumber is a PrintableString; RFC 8995 2.3.1 sends the same text in vouchers.
 bool is_printable_string(std::string_view text) {
   constexpr std::string_view also = " '()+,-./:=?";
-  return std::ranges::all_of(text, [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || also.contains(c);
-  });
+  return std::ranges::all_of(text, [&](char c) { return ascii::is_alphanumeric(c) || also.contains(c); });
 }
 
 Result<void> check_text(std::string_view what, std::string_view text, bool may_be_empty = false) {
@@ -31,7 +30,7 @@ Result<void> check_text(std::string_view what, std::string_view text, bool may_b
 }
 
 bool is_address(const std::string& host) {
-  return host.contains(':') || std::ranges::all_of(host, [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  return host.contains(':') || std::ranges::all_of(host, [](char c) { return ascii::is_digit(c) || c == '.'; });
 }
 
 Time whole_second(Time time) { return std::chrono::floor<std::chrono::seconds>(time); }

@@ -5,6 +5,7 @@
 #include "net/http.h"
 
 namespace cahn::net {
+
 std::string_view error_name(NetError error) {
   switch (error) {
     case NetError::refused:

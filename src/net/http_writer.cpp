@@ -49,8 +49,7 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 bool is_token(std::string_view text) {
   static constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           marks.find(static_cast<char>(c)) != std::string_view::npos;
+    return ascii::is_alphanumeric(c) || marks.find(static_cast<char>(c)) != std::string_view::npos;
   });
 }
 

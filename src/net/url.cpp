@@ -36,7 +36,7 @@ bool is_host_name(std::string_view text) {
 bool looks_numeric(std::string_view text) {
   if (text.ends_with('.')) text.remove_suffix(1);
   const auto last = text.substr(text.rfind('.') + 1);
-  return std::ranges::all_of(last, [](char c) { return c >= '0' && c <= '9'; });
+  return std::ranges::all_of(last, [](char c) { return ascii::is_digit(c); });
 }
 
 // The address parsers below read C strings: a NUL would hide what follows it.
@@ -120,8 +120,7 @@ Result<Url> parse_url(std::string_view text) {
   if (text.size() > max_url) return fail(NetError::malformed, "the URL is too long");
   const auto scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos) return fail(NetError::malformed, "the URL has no scheme");
-  std::string scheme(text.substr(0, scheme_end));
-  std::ranges::transform(scheme, scheme.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+  const std::string scheme = ascii::lowered(text.substr(0, scheme_end));
   if (scheme != "https" && scheme != "http") return fail(NetError::malformed, "only http and https URLs are taken");
   auto rest = text.substr(scheme_end + 3);
   const bool printable = std::ranges::all_of(rest, [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '\\'; });
@@ -147,8 +146,10 @@ std::optional<Result<Url>> redirection(const HttpResponse& response, const Endpo
   static constexpr int sends_on[] = {301, 302, 303, 307, 308};
   const auto location = response.headers.get("Location");
   if (!location || std::ranges::find(sends_on, response.status) == std::end(sends_on)) return std::nullopt;
-  const bool is_path = location->starts_with('/') && !location->starts_with("//");
-  return parse_url(is_path ? "https://" + from.authority() + *location : *location);
+  if (!location->starts_with('/') || location->starts_with("//")) return parse_url(*location);
+  auto url = parse_url("https://" + from.authority() + *location);
+  if (url) url->endpoint = from;  // with its zone, which no authority has
+  return url;
 }
 
 }  // namespace cahn::net

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "apps/common/nearest_word.h"
+#include "base/ascii.h"
 #include "base/file.h"
 #include "base/utf8.h"
 
@@ -78,7 +79,7 @@ Result<void> read_value(std::string_view text, std::optional<Time>& value, const
 
 Result<void> read_value(std::string_view text, std::optional<std::uint16_t>& value, const Ini&) {
   unsigned number = 0;
-  const bool digits = text.size() <= 5 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits = text.size() <= 5 && std::ranges::all_of(text, [](char c) { return ascii::is_digit(c); });
   if (digits) {
     for (const char c : text) number = number * 10 + static_cast<unsigned>(c - '0');
   }
@@ -240,8 +241,7 @@ Result<Host> parse_host(std::string_view text) {
   const auto colons = std::ranges::count(text, ':');
   const bool well_formed =
       !text.empty() && text.size() <= 253 && (!bracketed || colons > 0) && std::ranges::all_of(text, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               std::string_view("-._:%").find(c) != std::string_view::npos;
+        return ascii::is_alphanumeric(c) || std::string_view("-._:%").find(c) != std::string_view::npos;
       });
   if (!well_formed)
     return fail(IniError::bad_value, quoted(all) + " is no host; write a name, an address or https://host");

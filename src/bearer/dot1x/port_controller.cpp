@@ -141,7 +141,12 @@ struct PortController::Impl {
   void start_anew(const Station& station, int tries = start_anew_tries) {
     if (stopping) return;
     asio::post(command_thread, [this, station, tries] {
-      if (try_to_start_anew(station) || tries <= 1) return;
+      if (try_to_start_anew(station)) return;
+      if (tries <= 1) {
+        log::warning("BEARER_NOT_INVITED", "hostapd could not be made to ask a station anew; it may come by itself",
+                     {{"port", station.port}, {"station", station.address}});
+        return;
+      }
       const auto pause = std::make_shared<asio::steady_timer>(command_thread, start_anew_pause);
       pause->async_wait([this, station, tries, pause](const boost::system::error_code& error) {
         if (!error) start_anew(station, tries - 1);

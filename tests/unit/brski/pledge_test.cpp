@@ -1,82 +1,17 @@
 // What a pledge says, what it believes, and what it does not.
 
-#include "brski/pledge.h"
-
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/file.h"
-#include "false_registrar.h"
+#include "pledge_fixture.h"
 
 namespace cahn::brski {
 namespace {
 
-using test::Device;
-using test::FalseRegistrar;
-using test::need;
 using test::Party;
-
-class APledge : public testing::Test {
- protected:
-  APledge() { runtime_.start(); }
-
-  PledgeOptions options() const {
-    PledgeOptions options;
-    options.idevid = device_.idevid;
-    options.masa_anchors = crypto::TrustStore({maker_.masa.certificate});
-    options.clock = &system_clock();
-    return options;
-  }
-  Result<NetworkCredential> onboard(PledgeOptions options, std::vector<net::Endpoint> candidates) {
-    const auto pledge = need(Pledge::open(std::move(options)));
-    return net::run_blocking<Result<NetworkCredential>>(runtime_, [&]() { return pledge->onboard(candidates); });
-  }
-  Result<NetworkCredential> onboard(PledgeOptions options) {
-    return onboard(std::move(options), {registrar_.endpoint()});
-  }
-  Result<NetworkCredential> onboard() { return onboard(options()); }
-
-  StatusReport only_report(std::string_view path) const {
-    const auto reports = registrar_.seen(path);
-    EXPECT_EQ(reports.size(), 1u);
-    return need(status_report_from_json(as_text(reports.at(0).request.body)));
-  }
-  void expect_voucher_refused(const ErrorCode& code, const PledgeOptions& with) {
-    const auto got = onboard(with);
-    ASSERT_FALSE(got);
-    EXPECT_EQ(got.error().code, code) << got.error().code.name() << ": " << got.error().message;
-    const StatusReport report = only_report(path_voucher_status);  // RFC 8995 5.7: told on either outcome
-    EXPECT_FALSE(report.status);
-    EXPECT_FALSE(report.reason.empty());
-    EXPECT_TRUE(registrar_.seen("/.well-known/est/simpleenroll").empty());
-  }
-  void expect_voucher_refused(const ErrorCode& code) { expect_voucher_refused(code, options()); }
-  Result<GrantedVoucher> ask(VoucherQuestion question) {
-    const auto pledge = need(Pledge::open(options()));
-    const net::Endpoint endpoint = registrar_.endpoint();
-    return net::run_blocking<Result<GrantedVoucher>>(runtime_,
-                                                     [&]() { return pledge->request_voucher(endpoint, question); });
-  }
-  voucher::SignedVoucher only_request() const {
-    const auto requests = registrar_.seen(path_request_voucher);
-    EXPECT_EQ(requests.size(), 1u);
-    return need(voucher::open(requests.at(0).request.body, voucher::Root::voucher_request));
-  }
-  void answer_with(const test::Change& change) {
-    registrar_.answer_vouchers([this, change](const auto& request) {
-      auto voucher = registrar_.good_voucher(request);
-      change(voucher);
-      return registrar_.sign(voucher);
-    });
-  }
-
-  net::Runtime runtime_{2};
-  test::Maker maker_ = test::Maker::make("Acme");
-  Device device_ = test::make_device(maker_, "1", "masa.example");
-  FalseRegistrar registrar_{runtime_, maker_};
-};
 
 TEST_F(APledge, BelievesAVoucherThatIsRight) {  // so that the refusals below fail for their one reason
   const auto got = onboard();
@@ -296,117 +231,6 @@ TEST_F(APledge, DoesEverythingOnOneConnectionAndReportsSuccessOnANewOne) {  // R
   EXPECT_EQ(all[5].client, got->ldevid);
 }
 
-TEST_F(APledge, RepeatsTheVerySameBytesAfterA202) {  // RFC 8995 5.6
-  int asked = 0;
-  registrar_.answer_vouchers([&](const auto& request) {
-    return ++asked < 3 ? come_back_later(std::chrono::seconds(1)) : registrar_.sign(registrar_.good_voucher(request));
-  });
-  PledgeOptions patient = options();
-  patient.longest_pause = std::chrono::milliseconds(5);
-  ASSERT_TRUE(onboard(patient));
-  const auto requests = registrar_.seen(path_request_voucher);
-  ASSERT_EQ(requests.size(), 3u);
-  EXPECT_EQ(requests[1].request.body, requests[0].request.body);
-  EXPECT_EQ(requests[2].request.body, requests[0].request.body);
-}
-
-TEST_F(APledge, WaitsNoLongerThanItWouldWhateverTheRegistrarAsksFor) {  // RFC 8995 5.6: a minute
-  EXPECT_EQ(PledgeOptions{}.longest_pause, std::chrono::minutes(1));
-  int asked = 0;
-  registrar_.answer_vouchers([&](const auto& request) {
-    if (++asked > 2) return registrar_.sign(registrar_.good_voucher(request));
-    auto later = net::HttpResponse::text(202, "");
-    later.headers.set("Retry-After", asked == 1 ? "345600" : "Fri, 31 Dec 9999 23:59:59 GMT");
-    return later;
-  });
-  std::vector<std::string> told;
-  PledgeOptions patient = options();
-  patient.longest_pause = std::chrono::milliseconds(5);
-  patient.on_progress = [&](const Progress& progress) {
-    if (progress.stage == "C.2") told.push_back(progress.what);
-  };
-  ASSERT_TRUE(onboard(patient));  // in less than four days
-  const std::string words = "The registrar has not decided yet; asking again in 5 ms.";
-  EXPECT_EQ(told, std::vector<std::string>({words, words})) << "whoever stands beside it sees that it waits";
-}
-
-TEST_F(APledge, GivesUpOnARegistrarThatNeverDecidesAndGoesToTheNext) {  // RFC 8995 5.6: after four days
-  EXPECT_EQ(PledgeOptions{}.patience, std::chrono::days(4));
-  FalseRegistrar second(runtime_, maker_);
-  registrar_.answer_vouchers([](const auto&) { return come_back_later(std::chrono::seconds(1)); });
-  PledgeOptions patient = options();
-  patient.longest_pause = std::chrono::milliseconds(5);
-  patient.patience = std::chrono::milliseconds(50);
-  const auto got = onboard(patient, {registrar_.endpoint(), second.endpoint()});
-  ASSERT_TRUE(got) << got.error().message;
-  EXPECT_GT(registrar_.seen(path_request_voucher).size(), 1u);
-  EXPECT_EQ(got->registrar.port, second.endpoint().port);
-}
-
-// RFC 8995 5.6, decision 62: a registrar may send a pledge on to another, which may not do so again.
-class ARedirect : public APledge {
- protected:
-  static net::HttpResponse to(const std::string& location, int status = 307) {
-    auto response = net::HttpResponse::text(status, "");
-    response.headers.set("Location", location);
-    return response;
-  }
-  std::string url_of(const FalseRegistrar& registrar, std::string_view path = path_request_voucher) const {
-    return "https://" + registrar.endpoint().authority() + std::string(path);
-  }
-  FalseRegistrar second_{runtime_, maker_};
-};
-
-TEST_F(ARedirect, IsFollowedWithARequestForTheOtherRegistrar) {
-  for (const int status : {301, 302, 303, 307, 308}) {
-    registrar_.answer_vouchers([&](const auto&) { return to(url_of(second_), status); });
-    const auto got = onboard();
-    ASSERT_TRUE(got) << status << ": " << got.error().message;
-    EXPECT_EQ(got->registrar.port, second_.endpoint().port);
-    const Bytes body = second_.seen(path_request_voucher).back().request.body;
-    const auto asked = need(voucher::open(body, voucher::Root::voucher_request));
-    EXPECT_EQ(asked.voucher.proximity_registrar_cert, second_.certificate()) << "the one the pledge talks to now";
-    EXPECT_NE(body, registrar_.seen(path_request_voucher).back().request.body);
-  }
-  EXPECT_TRUE(registrar_.seen("/.well-known/est/simpleenroll").empty());
-}
-
-TEST_F(ARedirect, IsNotFollowedASecondTime) {
-  FalseRegistrar third(runtime_, maker_);
-  registrar_.answer_vouchers([&](const auto&) { return to(url_of(second_)); });
-  second_.answer_vouchers([&](const auto&) { return to(url_of(third)); });
-  const auto got = onboard();
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().code, BrskiError::registrar_refused);
-  EXPECT_NE(got.error().message.find("sent on a second time"), std::string::npos) << got.error().message;
-  EXPECT_TRUE(third.seen().empty());
-}
-
-TEST_F(ARedirect, ToItselfIsNoLoop) {
-  for (const std::string& location : {url_of(registrar_), std::string(path_request_voucher)}) {
-    const auto before = registrar_.seen(path_request_voucher).size();
-    registrar_.answer_vouchers([&](const auto&) { return to(location); });
-    EXPECT_FALSE(onboard());
-    EXPECT_EQ(registrar_.seen(path_request_voucher).size(), before + 2) << location;
-  }
-}
-
-TEST_F(ARedirect, ToNoHttpsUrlIsARefusal) {
-  for (const std::string location : {"http://127.0.0.1:80/.well-known/brski/requestvoucher", "//127.0.0.1/", "",
-                                     "ftp://127.0.0.1/", "https://user@127.0.0.1/", "https://127.0.0.1:0/"}) {
-    registrar_.answer_vouchers([&](const auto&) { return to(location); });
-    const auto got = onboard();
-    ASSERT_FALSE(got);
-    EXPECT_EQ(got.error().code, BrskiError::registrar_refused) << location;
-  }
-}
-
-TEST_F(ARedirect, AfterTheVoucherIsARefusal) {
-  registrar_.answer_enrolments([&](const auto&) { return to(url_of(second_, "/.well-known/est/simpleenroll")); });
-  EXPECT_FALSE(onboard());
-  EXPECT_TRUE(second_.seen().empty());
-}
-
 TEST_F(APledge, DoesNotCareHowItsReportsAreAnswered) {  // RFC 8995 5.7
   registrar_.answer_reports([n = 0](const auto&) mutable {
     return ++n % 2 == 1 ? net::HttpResponse::json(500, "{\"status\":false}") : net::HttpResponse::text(302, "\x01");
@@ -414,30 +238,6 @@ TEST_F(APledge, DoesNotCareHowItsReportsAreAnswered) {  // RFC 8995 5.7
   const auto got = onboard();
   ASSERT_TRUE(got) << got.error().message;
   EXPECT_TRUE(only_report(path_enrol_status).status);
-}
-
-TEST_F(APledge, RepeatsItsCertificateRequestWhileTheRegistrarHasNotDecided) {  // RFC 7030 4.2.3
-  int asked = 0;
-  registrar_.answer_enrolments([&](const auto&) -> std::optional<net::HttpResponse> {
-    if (++asked > 3) return std::nullopt;
-    auto later = come_back_later(std::chrono::seconds(1));
-    later.close = asked == 2;
-    return later;
-  });
-  PledgeOptions patient = options();
-  patient.longest_pause = std::chrono::milliseconds(20);
-  const auto got = onboard(patient);
-  ASSERT_TRUE(got) << got.error().message;
-  const auto requests = registrar_.seen("/.well-known/est/simpleenroll");
-  ASSERT_EQ(requests.size(), 4u);
-  for (const auto& one : requests) EXPECT_EQ(one.request.body, requests[0].request.body);
-  EXPECT_EQ(requests[1].session, requests[0].session);
-  EXPECT_NE(requests[2].session, requests[1].session) << "the registrar closed that one";
-  patient.patience = std::chrono::milliseconds(10);
-  asked = -1000;
-  const auto given_up = onboard(patient);
-  ASSERT_FALSE(given_up);
-  EXPECT_EQ(given_up.error().code, BrskiError::gave_up) << given_up.error().message;
 }
 
 TEST_F(APledge, WhoseAnchorIsExchangedNoLongerTakesVouchersOfTheOldMasa) {  // RFC 8995 11.6.2.2
@@ -451,40 +251,6 @@ TEST_F(APledge, WhoseAnchorIsExchangedNoLongerTakesVouchersOfTheOldMasa) {  // R
   registrar_.answer_vouchers(
       [&](const auto& request) { return registrar_.sign(registrar_.good_voucher(request), renewed.masa); });
   EXPECT_TRUE(onboard(updated));
-}
-
-TEST_F(APledge, ComesBackOverANewConnectionWhenTheRegistrarClosedTheOneThatWaited) {
-  int asked = 0;
-  registrar_.answer_vouchers([&](const auto& request) {
-    if (++asked > 1) return registrar_.sign(registrar_.good_voucher(request));
-    auto later = come_back_later(std::chrono::seconds(1));
-    later.close = true;
-    return later;
-  });
-  PledgeOptions patient = options();
-  patient.longest_pause = std::chrono::milliseconds(20);
-  const auto got = onboard(patient);
-  ASSERT_TRUE(got) << got.error().message;
-  const auto requests = registrar_.seen(path_request_voucher);
-  ASSERT_EQ(requests.size(), 2u);
-  EXPECT_NE(requests[0].session, requests[1].session);
-}
-
-// RFC 8995 5: over another connection the registrar shows the very certificates it showed before.
-TEST_F(APledge, BreaksOffWhenAnotherRegistrarAnswersAfterAWait) {
-  registrar_.answer_vouchers([&](const auto&) {
-    registrar_.change_certificate();
-    auto later = come_back_later(std::chrono::seconds(1));
-    later.close = true;
-    return later;
-  });
-  PledgeOptions patient = options();
-  patient.longest_pause = std::chrono::milliseconds(20);
-  patient.patience = std::chrono::seconds(1);
-  const auto got = onboard(patient);
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().code, BrskiError::not_the_registrar) << got.error().message;
-  EXPECT_EQ(registrar_.seen(path_request_voucher).size(), 1u) << "the request is not for another's eyes";
 }
 
 TEST_F(APledge, TriesTheNextCandidateWithANonceOfItsOwn) {
