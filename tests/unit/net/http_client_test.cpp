@@ -143,10 +143,8 @@ TEST_F(HttpConnectionTest, RefusesAServerOfAnotherAuthority) {
 }
 
 TEST_F(HttpConnectionTest, SaysWhyItCannotConnect) {
-  serve();
-  const auto port = server_->port();
-  stop_server();
-  const auto refused = plain_get({"127.0.0.1", port});
+  const RefusingPort gone;
+  const auto refused = plain_get(gone.endpoint());
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, NetError::refused);
   const auto unknown = plain_get({"no-such-host.invalid", 443});
@@ -355,13 +353,11 @@ TEST_F(HttpPoolTest, SendsAgainWhatASleepingConnectionSwallowed) {
 }
 
 TEST_F(HttpPoolTest, ReportsAServerThatIsNotThere) {
-  serve();
-  const auto gone = server_endpoint();
-  stop_server();
+  const RefusingPort gone;
   HttpPool pool(runtime_.executor(), anchored_);
   const auto response = run([&]() -> awaitable<Result<HttpResponse>> {
     HttpRequest request;
-    auto answer = co_await pool.send(gone, request);
+    auto answer = co_await pool.send(gone.endpoint(), request);
     co_return answer;
   });
   ASSERT_FALSE(response.has_value());

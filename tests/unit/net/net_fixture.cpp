@@ -176,6 +176,17 @@ NetTest::NetTest() {
   runtime_.start();
 }
 
+RefusingPort::RefusingPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  socklen_t size = sizeof address;
+  ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+  port_ = ntohs(address.sin_port);
+}
+RefusingPort::~RefusingPort() { ::close(socket_); }
+
 NetTest::~NetTest() { stop_server(); }
 
 void NetTest::stop_server() {

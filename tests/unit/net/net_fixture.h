@@ -64,6 +64,21 @@ class RawPeer {
   std::unique_ptr<ssl_st, void (*)(ssl_st*)> ssl_;
 };
 
+// A port of 127.0.0.1 that refuses connections for as long as this lives. One that a server has left may be given to
+// another program meanwhile, or to the very connection that is to be refused, which then reaches itself.
+class RefusingPort {
+ public:
+  RefusingPort();
+  ~RefusingPort();
+  RefusingPort(const RefusingPort&) = delete;
+  RefusingPort& operator=(const RefusingPort&) = delete;
+  Endpoint endpoint() const { return {"127.0.0.1", port_}; }
+
+ private:
+  int socket_ = -1;  // bound, and does not listen
+  std::uint16_t port_ = 0;
+};
+
 class NetTest : public testing::Test {
  protected:
   NetTest();
