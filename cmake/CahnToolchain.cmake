@@ -42,6 +42,8 @@ if(CAHN_SANITIZE)
   add_link_options(-fsanitize=${CAHN_SANITIZE})
   # Tests look for undefined behaviour in what they test: without it in their own code a tenth of the build is saved.
   add_compile_options($<$<STREQUAL:$<TARGET_PROPERTY:CAHN_KIND>,test>:-fno-sanitize=undefined>)
+  # cmake/pch/instances.h: a sixth of the code is made once instead of in every object.
+  add_compile_definitions($<$<COMPILE_LANGUAGE:CXX>:CAHN_SHARED_INSTANCES> $<$<COMPILE_LANGUAGE:CXX>:BOOST_ASIO_SEPARATE_COMPILATION>)
 endif()
 
 find_program(CAHN_MOLD mold)

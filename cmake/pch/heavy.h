@@ -3,3 +3,5 @@
 
 #include <boost/asio.hpp>
 #include <nlohmann/json.hpp>
+
+#include "instances_json.h"

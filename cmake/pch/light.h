@@ -19,3 +19,6 @@
 #include <unordered_map>
 #include <variant>
 #include <vector>
+
+#define CAHN_INSTANCE extern template
+#include "instances.h"
