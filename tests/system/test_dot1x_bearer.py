@@ -188,6 +188,24 @@ class WiredBearer(unittest.TestCase):
         self.assertTrue(self.lab.ping("device1"), "who is in stays in")
         self.join("device2", "SN-2")
 
+    def test_an_authenticator_that_hangs_is_replaced_and_the_device_comes_back(self):
+        self.join("device1", "SN-1")
+        [hung] = self.lab.pids_of("router", "hostapd")
+        os.kill(hung, signal.SIGSTOP)
+        self.router.process.wait_for_output("BEARER_PROCESS_SILENT", 30)
+        wait_until(lambda: self.lab.pids_of("router", "hostapd") not in ([], [hung]), 10, "no other authenticator")
+        wait_until(lambda: len(self.router.events("joined")) >= 2, 15, "the device did not authenticate again")
+        wait_until(lambda: self.lab.ping("device1"), 5, "the device did not come back")
+
+    def test_an_authenticator_whose_port_stays_disabled_is_replaced(self):
+        self.join("device1", "SN-1")
+        sockets = self.router.run_directory / "hostapd"
+        self.lab.run("router", ["hostapd_cli", "-p", sockets, "-i", self.lab.ports[0], "disable"])
+        self.router.process.wait_for_output("BEARER_PROCESS_SILENT", 30)
+        self.assert_shut_out("device1")
+        # hostapd itself has told the device to go; who wants it back invites it.
+        wait_until(lambda: self.router.tell("invite SN-1") or self.lab.ping("device1"), 30, "nobody authenticated again")
+
     def test_when_hostapd_dies_its_sessions_end_and_the_devices_come_back_by_themselves(self):
         self.join("device1", "SN-1")
         for pid in self.lab.pids_of("router", "hostapd"):

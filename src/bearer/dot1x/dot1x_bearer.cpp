@@ -1,5 +1,6 @@
 #include "bearer/dot1x/dot1x_bearer.h"
 
+#include <algorithm>
 #include <boost/asio/thread_pool.hpp>
 #include <mutex>
 
@@ -8,6 +9,7 @@
 #include "bearer/dot1x/authorise_request.h"
 #include "bearer/dot1x/blocking.h"
 #include "bearer/dot1x/configuration.h"
+#include "bearer/dot1x/control_socket.h"
 #include "bearer/dot1x/nft_station_set.h"
 #include "bearer/dot1x/port_controller.h"
 #include "bearer/dot1x/private_directory.h"
@@ -19,6 +21,16 @@ namespace cahn::bearer::dot1x {
 namespace {
 
 namespace asio = boost::asio;
+
+// Whether hostapd answers and listens at every port: a port that was set up anew and failed says so in its state only.
+bool hostapd_serves(const std::vector<std::string>& ports, const std::filesystem::path& sockets,
+                    const std::filesystem::path& own) {
+  return std::ranges::all_of(ports, [&](const std::string& port) {
+    auto socket = ControlSocket::connect(sockets / port, own);
+    const auto status = socket ? socket->ask("STATUS", std::chrono::milliseconds(500)) : fail(socket.error());
+    return status && status->starts_with("state=ENABLED\n");
+  });
+}
 
 // FreeRADIUS asks here. The path holds the secret, so a stranger on this machine gets the 404 of any other path.
 net::Router authorise_route(const Secrets& secrets, std::shared_ptr<PortController> controller) {
@@ -157,7 +169,10 @@ Result<void> Dot1xBearer::start_radius(std::uint16_t authorise_port) {
 }
 
 Result<void> Dot1xBearer::start_hostapd(const std::shared_ptr<PortController>& controller) {
-  Program hostapd{"hostapd", {options_.hostapd.native()}, in_run("hostapd.log")};
+  const auto serves = [ports = options_.ports, sockets = in_run("hostapd"), own = in_run("own")] {
+    return hostapd_serves(ports, sockets, own);
+  };
+  Program hostapd{"hostapd", {options_.hostapd.native()}, in_run("hostapd.log"), serves};
   for (std::size_t i = 0; i < options_.ports.size(); ++i) {
     const auto path = in_run("hostapd-" + options_.ports[i] + ".conf");
     CAHN_CHECK(write_file(path, as_bytes(hostapd_configuration(options_, i, secrets_)), FileMode::secret));
