@@ -9,7 +9,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --long) long=1 ;;
     --only) only="$2"; shift ;;
-    --help | -h) sed -n '2,3p' test | sed 's/^# //'; echo "Groups: house unit tsan fuzz interop system bench"; exit 0 ;;
+    --help | -h) sed -n '2,3p' test | sed 's/^# //'; echo "Groups: house unit tsan fuzz interop system removed bench"; exit 0 ;;
     *) echo "unknown option $1; try --help" >&2; exit 2 ;;
   esac
   shift
@@ -74,7 +74,7 @@ pythons() {
   for file in "$1"/test_*.py; do
     [ -e "$file" ] || continue
     begin=$SECONDS log="out/test/$(basename "$1")-$(basename "$file" .py)${2:+-$2}.log"
-    timeout 1200 /usr/bin/python3 -m unittest -v "$file" >"$log" 2>&1
+    timeout "${PATIENCE:-1200}" /usr/bin/python3 -m unittest -v "$file" >"$log" 2>&1
     status=$?
     ran=$(sed -n 's/^Ran \([0-9]*\) tests\{0,1\} in .*/\1/p' "$log" | tail -n 1)
     bad=$(sed -n 's/^FAILED (.*/&/p' "$log" | grep -oE '(failures|errors)=[0-9]+' | cut -d= -f2 | paste -sd+ | bc 2>/dev/null)
@@ -132,6 +132,12 @@ if wants system; then
   else
     CAHN_BIN="$PWD/build/release/bin" pythons tests/system
   fi
+fi
+
+# The build of the copy comes on top, so that only the long run has it.
+if [ "$only" = removed ] || { [ -n "$long" ] && [ -z "$only" ]; }; then
+  headline "Checks taken out one by one: does a test notice?"
+  PATIENCE=3600 pythons tests/removed
 fi
 
 if wants bench; then

@@ -136,6 +136,23 @@ TEST_F(AnEnrolment, AsAnotherDeviceIsRefused) {
   EXPECT_EQ(ldevids_of(device), 0u);
 }
 
+// The domain CA would refuse as well; the registrar must not leave it to an issuer that may be somebody else's.
+TEST_F(AnEnrolment, AsAnotherDeviceIsRefusedByTheRegistrarItself) {
+  const Device device = vouchered("1");
+  const std::vector<crypto::Certificate> client{device.certificate()};
+  const auto asked_as = [&](const std::string& serial_number) {
+    crypto::CsrSpec spec;
+    spec.subject = {{"serialNumber", serial_number}};
+    const auto csr =
+        need(crypto::Csr::from_der(need(crypto::make_csr(spec, *need(crypto::generate_key(crypto::KeyType::p256))))));
+    return road_.run<Result<pki::EnrolmentGrant>>([&]() { return road_.registrar().may_enrol(client, csr); });
+  };
+  EXPECT_TRUE(asked_as("1"));
+  const auto other = asked_as("2");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, pki::PkiError::not_permitted);
+}
+
 TEST_F(AnEnrolment, WithAnLDevIDInsteadOfTheIDevIDIsRefused) {
   const NetworkCredential credential = enrolled("1");
   crypto::CsrSpec spec;
@@ -268,6 +285,13 @@ TEST_F(ARenewal, WithTheIDevIDIsRefused) {
   crypto::CsrSpec spec;
   spec.subject = device.certificate().subject();
   EXPECT_EQ(est(simplereenroll, device.idevid, spec).status, 403);
+  // Not only because the domain CA would not issue it either.
+  const std::vector<crypto::Certificate> client{device.certificate()};
+  const auto csr = need(crypto::Csr::from_der(need(crypto::make_csr(spec, *device.idevid.key))));
+  const auto asked =
+      road_.run<Result<pki::EnrolmentGrant>>([&]() { return road_.registrar().may_reenrol(client, csr); });
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().code, pki::PkiError::not_authorized);
 }
 
 TEST_F(ARenewal, WithAnotherCertificateUnderTheSameSerialNumberIsRefused) {

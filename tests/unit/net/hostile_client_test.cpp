@@ -165,6 +165,7 @@ TEST_F(HttpServerUnderAttack, ClosesConnectionsThatSayNothing) {
   EXPECT_TRUE(no_handshake.closed_by_server());
   RawPeer no_request(server_->port());
   EXPECT_EQ(no_request.read_to_end(), "");
+  EXPECT_TRUE(no_request.closed_by_server()) << "it was the peer that lost patience";
   RawPeer not_tls(server_->port(), false);
   not_tls.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(not_tls.closed_by_server());

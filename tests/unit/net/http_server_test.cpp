@@ -272,6 +272,7 @@ TEST_F(HttpServerTest, FinishesTheAnswerUnderWayWhenItStops) {
   EXPECT_TRUE(answer.ends_with("done")) << answer;
   EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos);
   EXPECT_EQ(idle.read_to_end(), "");
+  EXPECT_TRUE(idle.closed_by_server());
   EXPECT_FALSE(RawPeer(port).connected());
 }
 
@@ -289,6 +290,7 @@ TEST_F(HttpServerTest, CutsWhatDoesNotFinishWithinTheGraceOfAStop) {
   while (!begun) std::this_thread::yield();
   run([&]() -> awaitable<void> { co_await server_->stop(std::chrono::milliseconds(10)); });
   EXPECT_EQ(peer.read_to_end(), "");
+  EXPECT_TRUE(peer.closed_by_server());
 }
 
 TEST_F(HttpServerTest, ShowsANewCertificateToNewConnections) {
