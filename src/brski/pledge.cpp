@@ -225,10 +225,23 @@ Result<void> Pledge::factory_reset() {
 
 net::awaitable<Result<NetworkCredential>> Pledge::onboard(std::vector<net::Endpoint> candidates) {
   if (impl_->credential) co_return *impl_->credential;
+  co_return co_await impl_->try_each(std::move(candidates), {});
+}
+
+net::awaitable<Result<NetworkCredential>> Pledge::onboard_again(std::vector<net::Endpoint> candidates) {
+  if (!impl_->credential) co_return fail(BrskiError::bad_state, "there is no network to go back to");
+  VoucherQuestion question;
+  question.registrar_anchors = crypto::TrustStore(impl_->credential->domain_ca);
+  co_return co_await impl_->try_each(std::move(candidates), std::move(question));
+}
+
+net::awaitable<Result<NetworkCredential>> Pledge::Impl::try_each(std::vector<net::Endpoint> candidates,
+                                                                 VoucherQuestion question) {
   std::string failures;
   for (const net::Endpoint& candidate : candidates) {
     net::Endpoint endpoint = candidate;
-    auto got = co_await impl_->attempt(std::move(endpoint));
+    VoucherQuestion same = question;
+    auto got = co_await attempt(std::move(endpoint), std::move(same));
     if (got) co_return got;
     if (candidates.size() == 1) co_return got;
     failures += (failures.empty() ? "" : "; ") + candidate.authority() + ": " + got.error().message;
@@ -348,8 +361,8 @@ net::awaitable<Result<voucher::Voucher>> Pledge::Impl::judge_voucher(Connection 
   co_return granted;
 }
 
-net::awaitable<Result<NetworkCredential>> Pledge::Impl::attempt(net::Endpoint endpoint) {
-  auto imprinted = co_await imprint(std::move(endpoint), {});
+net::awaitable<Result<NetworkCredential>> Pledge::Impl::attempt(net::Endpoint endpoint, VoucherQuestion question) {
+  auto imprinted = co_await imprint(std::move(endpoint), std::move(question));
   if (!imprinted) co_return fail(imprinted.error());
   Connection connection = imprinted->connection;
   co_return co_await enrol(std::move(connection), std::move(imprinted->granted), std::move(imprinted->voucher));

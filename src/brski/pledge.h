@@ -86,6 +86,11 @@ class Pledge {
   // Gets voucher and LDevID from the first candidate that leads to both. A device that has a credential keeps it and
   // contacts nobody (RFC 8995 5). Errors: no_registrar, or of a single candidate its own error.
   net::awaitable<Result<NetworkCredential>> onboard(std::vector<net::Endpoint> candidates);
+  // C and D once more, for a device whose LDevID can no longer be renewed: a new voucher and a new LDevID, and only
+  // from a registrar under the CA of the network it belongs to. A clock that was set wrong, or an announcement, gives
+  // it to nobody else. The old credential stays until the new one is durable. Errors: bad_state (factory state),
+  // no_registrar, or of a single candidate its own error.
+  net::awaitable<Result<NetworkCredential>> onboard_again(std::vector<net::Endpoint> candidates);
   // C alone with one registrar, and nothing is kept: the voucher, its checks, the report of them. For tools.
   net::awaitable<Result<GrantedVoucher>> request_voucher(net::Endpoint registrar, VoucherQuestion question = {});
   // simplereenroll with a new key, over a connection that shows the LDevID and is trusted by the domain's CA and cmcRA.

@@ -53,7 +53,9 @@ struct Pledge::Impl {
   net::awaitable<Result<voucher::Voucher>> judge_voucher(std::shared_ptr<net::HttpConnection>, Bytes received,
                                                          VoucherQuestion);
   // C and D with one registrar, on one connection.
-  net::awaitable<Result<NetworkCredential>> attempt(net::Endpoint);
+  net::awaitable<Result<NetworkCredential>> attempt(net::Endpoint, VoucherQuestion);
+  // That with one candidate after the other, until one leads to a credential.
+  net::awaitable<Result<NetworkCredential>> try_each(std::vector<net::Endpoint> candidates, VoucherQuestion);
   // D.1 to D.7: `connection` is trusted from here on.
   net::awaitable<Result<NetworkCredential>> enrol(std::shared_ptr<net::HttpConnection> connection,
                                                   voucher::Voucher granted, Bytes voucher);
