@@ -37,6 +37,7 @@ RegistrarIdentityOptions identity_options(const RegistrarSettings& settings) {
   options.dns_names = settings.dns_names;
   options.ip_addresses = settings.ip_addresses;
   options.ldevid_lifetime = std::chrono::days(settings.ldevid_days);
+  if (settings.ldevid_seconds > 0) options.ldevid_lifetime = std::chrono::seconds(settings.ldevid_seconds);
   options.status_url = settings.status_url;
   while (options.status_url.ends_with('/')) options.status_url.pop_back();
   return options;

@@ -45,6 +45,7 @@ struct RegistrarSettings {
     role.add("grasp-interface", grasp_interfaces, "Interface for GRASP (default: all); may be repeated");
     role.add("grasp-period", grasp_period, "Seconds between two GRASP announcements; below 60 for tests only");
     role.add("ldevid-days", ldevid_days, "Validity of LDevIDs, days");
+    role.add("ldevid-seconds", ldevid_seconds, "Validity of LDevIDs in seconds instead of days; 0: days. For tests");
     role.add("status-url", status_url, "URL under which LDevIDs say their CRL and OCSP are found (default: none)");
     role.add("csr-attribute", csr_attributes, "OID, or OID=OID,…, a certificate request must hold; may be repeated");
     role.add("est-enrolment", est_enrolment, "Offer enrolment by EST; if not, devices must use CMP (BRSKI-AE)");
@@ -68,7 +69,7 @@ struct RegistrarSettings {
   ClaimNodeSettings node;
   std::string listen = "::", network = "cahn", domain_name, ownership, command_ownership, instance = "CAHN registrar";
   std::uint16_t port = 8443, command_port = 8445, health_port = 18443;
-  std::uint32_t ldevid_days = 365, lease_seconds = 3600, grasp_period = 60;
+  std::uint32_t ldevid_days = 365, ldevid_seconds = 0, lease_seconds = 3600, grasp_period = 60;
   std::vector<std::string> grasp_interfaces, dns_names, ip_addresses, manufacturers, masa_anchors;
   std::string status_url;
   std::vector<std::string> csr_attributes;
