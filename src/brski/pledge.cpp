@@ -1,6 +1,7 @@
 #include "brski/pledge.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "brski/pledge_impl.h"
@@ -200,6 +201,7 @@ Result<std::unique_ptr<Pledge>> Pledge::open(PledgeOptions options) {
   crypto::TlsClientOptions tls;
   tls.identity = options.idevid;
   tls.check = crypto::PeerCheck::provisional;  // RFC 8995 5.1
+  tls.ask_status = true;                       // a voucher may demand it
   CAHN_TRY(crypto::TlsContext context, crypto::TlsContext::client(tls));
   PledgeState state = PledgeState::nowhere();
   if (!options.state.empty()) {
@@ -342,6 +344,8 @@ net::awaitable<Result<voucher::Voucher>> Pledge::Impl::judge_voucher(Connection 
     refused = granted.error();
   } else if (auto pinned = voucher::check_pin(*granted, connection->peer_chain(), now()); !pinned) {
     refused = pinned.error();
+  } else if (auto current = co_await check_revocation(connection, *granted); !current) {
+    refused = current.error();
   } else {
     std::optional<voucher::Voucher> asked = *granted;
     auto permitted = co_await ask_policy(admission::PolicyPoint::pledge_receives, std::move(asked));
@@ -359,6 +363,22 @@ net::awaitable<Result<voucher::Voucher>> Pledge::Impl::judge_voucher(Connection 
   tell("C.10", "The voucher is this device's, from its own manufacturer; the same connection is trusted now.",
        granted->pinned_domain_cert->subject_text(), began);
   co_return granted;
+}
+
+net::awaitable<Result<void>> Pledge::Impl::check_revocation(Connection connection, voucher::Voucher granted) {
+  if (!voucher::demands_revocation_checks(granted)) co_return Result<void>{};
+  crypto::RevocationEvidence evidence;
+  if (Bytes stapled = connection->stapled_status(); !stapled.empty()) evidence.ocsp.push_back(std::move(stapled));
+  const auto& chain = connection->peer_chain();
+  auto checked = voucher::check_domain_revocation(granted, chain, evidence, now());
+  if (checked || checked.error().code != voucher::VoucherError::revocation_unknown) co_return checked;
+  // Of certificates that no handshake staples, or of servers that do not: before the join there is nobody to ask but
+  // the registrar. Whatever it brings is signed by the CA.
+  auto carried = co_await pki::est_revocation(*connection);
+  if (!carried) co_return checked;
+  std::ranges::move(carried->ocsp, std::back_inserter(evidence.ocsp));
+  evidence.lists = std::move(carried->lists);
+  co_return voucher::check_domain_revocation(granted, chain, evidence, now());
 }
 
 net::awaitable<Result<NetworkCredential>> Pledge::Impl::attempt(net::Endpoint endpoint, VoucherQuestion question) {

@@ -52,6 +52,9 @@ struct Pledge::Impl {
   // C.10: what came must be the voucher that was asked for, and pin the registrar it came from.
   net::awaitable<Result<voucher::Voucher>> judge_voucher(std::shared_ptr<net::HttpConnection>, Bytes received,
                                                          VoucherQuestion);
+  // REQUIRES: everything else about the voucher and the connection holds. RFC 8366 5.3: where the voucher demands it,
+  // the domain's certificates are looked up, in what the handshake stapled and what cacerts carries.
+  net::awaitable<Result<void>> check_revocation(std::shared_ptr<net::HttpConnection>, voucher::Voucher);
   // C and D with one registrar, on one connection.
   net::awaitable<Result<NetworkCredential>> attempt(net::Endpoint, VoucherQuestion);
   // That with one candidate after the other, until one leads to a credential.

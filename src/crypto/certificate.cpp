@@ -50,6 +50,20 @@ AlternativeNames alternative_names(const X509* x509) {
   return read_alternative_names(names.get()).value_or(AlternativeNames{});
 }
 
+constexpr std::size_t max_status_urls = 8;
+
+void add_url(std::vector<std::string>& urls, const GENERAL_NAME* name) {
+  if (name->type != GEN_URI || urls.size() >= max_status_urls) return;
+  const ASN1_IA5STRING* const uri = name->d.uniformResourceIdentifier;
+  const std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                         static_cast<std::size_t>(ASN1_STRING_length(uri)));
+  const auto is_plain = [](char c) { return c > 0x20 && c < 0x7f; };
+  if (std::ranges::all_of(text, is_plain)) urls.push_back(text);
+}
+
+using DistributionPointsPtr = Handle<CRL_DIST_POINTS, CRL_DIST_POINTS_free>;
+using AccessPtr = Handle<AUTHORITY_INFO_ACCESS, AUTHORITY_INFO_ACCESS_free>;
+
 // One PEM block named CERTIFICATE after the other; other blocks are passed over.
 Result<std::vector<Certificate>> read_pem(std::string_view pem, std::size_t limit) {
   const ErrorScope scope;
@@ -201,6 +215,34 @@ std::optional<std::string> Certificate::masa_url() const {
 
 std::vector<std::string> Certificate::dns_names() const { return alternative_names(handle()).dns_names; }
 std::vector<std::string> Certificate::uris() const { return alternative_names(handle()).uris; }
+
+std::vector<std::string> Certificate::crl_urls() const {
+  const ErrorScope scope;
+  std::vector<std::string> urls;
+  const DistributionPointsPtr points(
+      static_cast<CRL_DIST_POINTS*>(X509_get_ext_d2i(handle(), NID_crl_distribution_points, nullptr, nullptr)));
+  for (int i = 0; i < sk_DIST_POINT_num(points.get()); ++i) {
+    const DIST_POINT* const point = sk_DIST_POINT_value(points.get(), i);
+    // A list of some reasons only, or of another issuer, does not say that a certificate is good.
+    if (point->reasons != nullptr || point->CRLissuer != nullptr) continue;
+    if (point->distpoint == nullptr || point->distpoint->type != 0) continue;
+    const GENERAL_NAMES* const names = point->distpoint->name.fullname;
+    for (int j = 0; j < sk_GENERAL_NAME_num(names); ++j) add_url(urls, sk_GENERAL_NAME_value(names, j));
+  }
+  return urls;
+}
+
+std::vector<std::string> Certificate::ocsp_urls() const {
+  const ErrorScope scope;
+  std::vector<std::string> urls;
+  const AccessPtr access(
+      static_cast<AUTHORITY_INFO_ACCESS*>(X509_get_ext_d2i(handle(), NID_info_access, nullptr, nullptr)));
+  for (int i = 0; i < sk_ACCESS_DESCRIPTION_num(access.get()); ++i) {
+    const ACCESS_DESCRIPTION* const one = sk_ACCESS_DESCRIPTION_value(access.get(), i);
+    if (OBJ_obj2nid(one->method) == NID_ad_OCSP) add_url(urls, one->location);
+  }
+  return urls;
+}
 
 Bytes Certificate::fingerprint() const { return to_bytes(ByteView(sha256(der()))); }
 

@@ -61,6 +61,10 @@ class Certificate {
   std::optional<std::string> masa_url() const;
   std::vector<std::string> dns_names() const;
   std::vector<std::string> uris() const;
+  // Where its issuer tells whether it is revoked: URIs of cRLDistributionPoints that hold a full list of the issuer's
+  // own (RFC 5280 4.2.1.13), and of authorityInfoAccess for OCSP. At most 8 each.
+  std::vector<std::string> crl_urls() const;
+  std::vector<std::string> ocsp_urls() const;
   // SHA-256 of the DER.
   Bytes fingerprint() const;
   // RFC 8995 5.8.2: SubjectKeyIdentifier, else SHA-256 of the SPKI.

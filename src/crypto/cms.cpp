@@ -22,6 +22,7 @@ constexpr std::uint8_t oid_signed_data[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 
 struct Outline {
   std::optional<ByteView> content;
   std::vector<ByteView> certificates;
+  std::vector<ByteView> revocation;  // RevocationInfoChoice
   std::size_t signers = 0;
   std::vector<ByteView> signed_attributes;  // of each signer that has any
   ByteView before_certificates;             // version, digestAlgorithms, encapContentInfo
@@ -62,7 +63,13 @@ Result<Outline> read_signed_data(ByteView signed_data) {
       outline.certificates.push_back(certificate->whole);
     }
   }
-  reader.next(tag::context1);
+  if (const auto revocation = reader.next(tag::context1)) {
+    for (DerReader each(revocation->content); !each.at_end();) {
+      const auto one = each.next();
+      if (!one) return unreadable_cms("a revocation set that cannot be read");
+      outline.revocation.push_back(one->whole);
+    }
+  }
   const auto signers = reader.next(tag::set);
   if (!signers || !reader.at_end()) return unreadable_cms("a SignedData without signer infos");
   outline.signer_infos = signers->whole;
@@ -290,6 +297,32 @@ Result<std::vector<Certificate>> certs_from_certs_only(ByteView ber) {
   CAHN_TRY(const Outline outline, read_outline(received));
   if (outline.signers != 0) return unreadable_cms("a certificate message that somebody signed");
   return certificates_of(outline);
+}
+
+Result<RevocationEvidence> revocation_in_cms(ByteView ber) {
+  constexpr std::size_t max_evidence = 20;
+  // id-ri-ocsp-response, 1.3.6.1.5.5.7.16.2
+  constexpr std::uint8_t oid_ocsp_response[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x10, 0x02};
+  CAHN_TRY(const Normalised received, Normalised::from_ber(ber));
+  CAHN_TRY(const Outline outline, read_outline(received));
+  if (outline.revocation.size() > max_evidence) return unreadable_cms("more than 20 revocation lists and responses");
+  RevocationEvidence evidence;
+  for (const ByteView one : outline.revocation) {
+    DerReader choice(one);
+    if (const auto other = choice.next(tag::context1)) {  // OtherRevocationInfoFormat { type, info }
+      DerReader fields(other->content);
+      const auto type = fields.next(tag::oid);
+      const auto info = fields.next(tag::sequence);
+      if (!type || !std::ranges::equal(type->content, oid_ocsp_response)) continue;
+      if (!info || !fields.at_end()) return unreadable_cms("an OCSP response that is none");
+      evidence.ocsp.push_back(to_bytes(info->whole));
+    } else if (choice.next_is(tag::sequence)) {
+      if (!received.is_verbatim(one)) return unreadable_cms("a revocation list that is not DER");
+      CAHN_TRY(Crl list, Crl::from_der(one));
+      evidence.lists.push_back(std::move(list));
+    }
+  }
+  return evidence;
 }
 
 }  // namespace cahn::crypto

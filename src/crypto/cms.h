@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "crypto/certificate.h"
+#include "crypto/revocation.h"
 
 namespace cahn::crypto {
 
@@ -49,5 +50,9 @@ class SignedMessage {
 Result<Bytes> certs_only(std::span<const Certificate>);
 // Reads BER too, as SignedMessage::verify.
 Result<std::vector<Certificate>> certs_from_certs_only(ByteView ber);
+
+// What a SignedData of either kind carries beside its certificates about their revocation (RFC 5652 10.2.1): at most 20
+// lists and OCSP responses (RFC 5940 2.2). Nothing of it is believed yet. Errors: malformed.
+Result<RevocationEvidence> revocation_in_cms(ByteView ber);
 
 }  // namespace cahn::crypto

@@ -2,6 +2,9 @@
 
 #include <openssl/ocsp.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "crypto/access.h"
 #include "crypto/asn1.h"
 
@@ -134,6 +137,104 @@ Result<Bytes> make_ocsp_response(const OcspRequest& request, const OcspResponseS
 Bytes make_ocsp_failure(OcspFailure failure) {
   // OCSPResponse ::= SEQUENCE { responseStatus ENUMERATED }
   return {0x30, 0x03, 0x0a, 0x01, static_cast<std::uint8_t>(failure)};
+}
+
+namespace {
+
+using CertIdPtr = Handle<OCSP_CERTID, OCSP_CERTID_free>;
+
+constexpr std::chrono::minutes ocsp_clock_skew{5};
+
+// The answer about `about`, under whatever hash the responder names it by; null without one.
+OCSP_SINGLERESP* find_answer(OCSP_BASICRESP* basic, const Certificate& about, const Certificate& issuer) {
+  const int count = OCSP_resp_count(basic);
+  for (int i = 0; i < count && i < static_cast<int>(OcspRequest::max_certificates); ++i) {
+    OCSP_SINGLERESP* const one = OCSP_resp_get0(basic, i);
+    ASN1_OBJECT* digest = nullptr;
+    const OCSP_CERTID* const id = OCSP_SINGLERESP_get0_id(one);
+    if (OCSP_id_get0_info(nullptr, &digest, nullptr, nullptr, const_cast<OCSP_CERTID*>(id)) != 1) continue;
+    if (!is_hash_of_certids(OBJ_obj2nid(digest))) continue;
+    const CertIdPtr own(OCSP_cert_to_id(EVP_get_digestbyobj(digest), about.handle(), issuer.handle()));
+    if (own && OCSP_id_cmp(own.get(), id) == 0) return one;
+  }
+  return nullptr;
+}
+
+// RFC 6960 4.2.2.2: signed by the issuer, or by a certificate of the issuer's that is for this.
+Result<void> check_responder(OCSP_BASICRESP* basic, const Certificate& issuer, Time now) {
+  const StorePtr store(X509_STORE_new());
+  const X509BorrowedStackPtr known(sk_X509_new_null());
+  if (!store || !known || X509_STORE_add_cert(store.get(), issuer.handle()) != 1 ||
+      sk_X509_push(known.get(), issuer.handle()) <= 0) {
+    return openssl_failure(CryptoError::internal, "preparing to judge an OCSP response");
+  }
+  X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN);
+  X509_VERIFY_PARAM* const parameters = X509_STORE_get0_param(store.get());
+  X509_VERIFY_PARAM_set_time(parameters, seconds_since_epoch(now));
+  X509_VERIFY_PARAM_set_auth_level(parameters, 2);  // as of any path here
+  if (OCSP_basic_verify(basic, known.get(), store.get(), 0) == 1) return {};
+  return openssl_failure(CryptoError::bad_signature,
+                         "an OCSP response that the certificate's issuer does not answer for");
+}
+
+Result<void> check_ocsp_nonce(OCSP_BASICRESP* basic, ByteView sent) {
+  const int at = OCSP_BASICRESP_get_ext_by_NID(basic, NID_id_pkix_OCSP_Nonce, -1);
+  if (sent.empty() || at < 0) return {};
+  const Bytes value = octets_of(X509_EXTENSION_get_data(OCSP_BASICRESP_get_ext(basic, at)));
+  DerReader reader(value);
+  const auto nonce = reader.next(tag::octet_string);
+  if (nonce && reader.at_end() && std::ranges::equal(nonce->content, sent)) return {};
+  return fail(CryptoError::untrusted, "an OCSP response to another request");
+}
+
+}  // namespace
+
+Result<Bytes> make_ocsp_request(const Certificate& about, const Certificate& issuer, ByteView nonce) {
+  const ErrorScope scope;
+  const RequestPtr request(OCSP_REQUEST_new());
+  CertIdPtr id(OCSP_cert_to_id(EVP_sha1(), about.handle(), issuer.handle()));
+  if (!request || !id || OCSP_request_add0_id(request.get(), id.get()) == nullptr) {
+    return openssl_failure(CryptoError::internal, "building the OCSP request");
+  }
+  (void)id.release();  // the request's
+  Bytes octets = to_bytes(nonce);
+  if (!octets.empty() && OCSP_request_add1_nonce(request.get(), octets.data(), static_cast<int>(octets.size())) != 1) {
+    return openssl_failure(CryptoError::internal, "the nonce of the OCSP request");
+  }
+  return encode<i2d_OCSP_REQUEST>(request.get());
+}
+
+Result<OcspStanding> read_ocsp_response(ByteView der, const Certificate& about, const Certificate& issuer, Time now,
+                                        ByteView nonce) {
+  const ErrorScope scope;
+  if (der.size() > max_ocsp_response) return fail(CryptoError::malformed, "an OCSP response of more than 64 KiB");
+  if (!is_der(der)) return fail(CryptoError::malformed, "not one DER element with definite lengths");
+  const ResponsePtr response = decode_exactly<d2i_OCSP_RESPONSE, i2d_OCSP_RESPONSE, ResponsePtr>(der);
+  if (!response) return openssl_failure(CryptoError::malformed, "not an OCSP response in DER");
+  if (OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL) {
+    return fail(CryptoError::untrusted, "the OCSP responder gives no answer");
+  }
+  const BasicPtr basic(OCSP_response_get1_basic(response.get()));
+  if (!basic) return openssl_failure(CryptoError::malformed, "an OCSP response of another kind than basic");
+  CAHN_CHECK(check_responder(basic.get(), issuer, now));
+  CAHN_CHECK(check_ocsp_nonce(basic.get(), nonce));
+  OCSP_SINGLERESP* const one = find_answer(basic.get(), about, issuer);
+  if (one == nullptr) return fail(CryptoError::untrusted, "an OCSP response that is silent on this certificate");
+  ASN1_GENERALIZEDTIME* from = nullptr;
+  ASN1_GENERALIZEDTIME* until = nullptr;
+  const int status = OCSP_single_get0_status(one, nullptr, nullptr, &from, &until);
+  if (from == nullptr || until == nullptr) {
+    return fail(CryptoError::expired, "an OCSP response that does not say how long it holds");
+  }
+  OcspStanding standing;
+  CAHN_TRY(standing.this_update, to_time(from));
+  CAHN_TRY(standing.next_update, to_time(until));
+  if (standing.this_update > now + ocsp_clock_skew)
+    return fail(CryptoError::expired, "an OCSP response from the future");
+  if (standing.next_update < now) return fail(CryptoError::expired, "an OCSP response that is out of date");
+  if (status == V_OCSP_CERTSTATUS_GOOD) standing.status = OcspAnswer::Status::good;
+  if (status == V_OCSP_CERTSTATUS_REVOKED) standing.status = OcspAnswer::Status::revoked;
+  return standing;
 }
 
 }  // namespace cahn::crypto

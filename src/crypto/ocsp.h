@@ -1,4 +1,4 @@
-// OCSP (RFC 6960, RFC 5019): requests as a responder reads them, and its answers.
+// OCSP (RFC 6960, RFC 5019): requests as a responder reads them and its answers; and what a client asks and reads.
 //
 // Threads: OcspRequest is immutable and safe to share; the rest are functions of their arguments.
 
@@ -67,5 +67,25 @@ Result<Bytes> make_ocsp_response(const OcspRequest&, const OcspResponseSpec&, co
 // Responses that say only why there is none (RFC 6960 4.2.1); they are not signed.
 enum class OcspFailure { malformed_request = 1, internal_error = 2, try_later = 3, unauthorized = 6 };
 Bytes make_ocsp_failure(OcspFailure);
+
+// --- the client
+
+// The request for one certificate, in DER; its identifier by SHA-1, as every responder knows it (RFC 5019 2.1.1).
+// `nonce`: 1 to 128 octets, or none.
+Result<Bytes> make_ocsp_request(const Certificate& about, const Certificate& issuer, ByteView nonce = {});
+
+// What a response says of one certificate, and how long it may be believed.
+struct OcspStanding {
+  OcspAnswer::Status status = OcspAnswer::Status::unknown;
+  Time this_update, next_update;
+};
+inline constexpr std::size_t max_ocsp_response = std::size_t{64} << 10;
+// Reads a response in DER of at most 64 KiB: its signer is the issuer of `about`, or whom the issuer delegated
+// (RFC 6960 4.2.2.2), and it is one of the present: `now` is between its thisUpdate (5 minutes earlier are forgiven)
+// and its nextUpdate. One without nextUpdate is not taken: nobody could tell it from an old one. `nonce`: what was
+// sent; a response with another one is refused, one without any is taken (RFC 5019 4). Errors: malformed,
+// bad_signature, untrusted (not the issuer's, or silent on this certificate), expired.
+Result<OcspStanding> read_ocsp_response(ByteView der, const Certificate& about, const Certificate& issuer, Time now,
+                                        ByteView nonce = {});
 
 }  // namespace cahn::crypto

@@ -4,6 +4,7 @@
 
 #include "crypto/access.h"
 #include "crypto/asn1.h"
+#include "crypto/ocsp.h"
 
 namespace cahn::crypto {
 namespace {
@@ -82,6 +83,37 @@ Result<void> use_check(SSL_CTX* context, PeerCheck check, const TrustStore& anch
   return {};
 }
 
+// What a context keeps of its StatusSource: it goes with the context, which connections may hold longer than its owner.
+int status_index() {
+  static const int index = SSL_CTX_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      [](void*, void* source, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<StatusSource*>(source); });
+  return index;
+}
+
+int staple(SSL* ssl, void*) {
+  const auto* const source = static_cast<StatusSource*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), status_index()));
+  const Bytes response = source != nullptr ? (*source)() : Bytes();
+  if (response.empty() || response.size() > max_ocsp_response) return SSL_TLSEXT_ERR_NOACK;
+  auto* const copy = static_cast<unsigned char*>(OPENSSL_memdup(response.data(), response.size()));
+  // OpenSSL frees it.
+  if (copy == nullptr || SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response.size())) != 1) {
+    OPENSSL_free(copy);
+    return SSL_TLSEXT_ERR_NOACK;
+  }
+  return SSL_TLSEXT_ERR_OK;
+}
+
+Result<void> use_status(SSL_CTX* context, const StatusSource& status) {
+  auto source = std::make_unique<StatusSource>(status);
+  if (SSL_CTX_set_ex_data(context, status_index(), source.get()) != 1 ||
+      SSL_CTX_set_tlsext_status_cb(context, staple) != 1) {
+    return openssl_failure(CryptoError::internal, "the TLS certificate status");
+  }
+  (void)source.release();  // the context's
+  return {};
+}
+
 }  // namespace
 
 Result<TlsContext> TlsContext::client(const TlsClientOptions& options) {
@@ -91,6 +123,9 @@ Result<TlsContext> TlsContext::client(const TlsClientOptions& options) {
   CAHN_TRY(SslContextPtr context, new_context(TLS_client_method()));
   if (options.tls12_only && SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION) != 1) {
     return openssl_failure(CryptoError::internal, "the TLS version");
+  }
+  if (options.ask_status && SSL_CTX_set_tlsext_status_type(context.get(), TLSEXT_STATUSTYPE_ocsp) != 1) {
+    return openssl_failure(CryptoError::internal, "the TLS certificate status");
   }
   if (options.identity) CAHN_CHECK(use_identity(context.get(), *options.identity));
   CAHN_CHECK(use_check(context.get(), options.check, options.anchors, SSL_VERIFY_PEER));
@@ -109,6 +144,7 @@ Result<TlsContext> TlsContext::server(const TlsServerOptions& options) {
   CAHN_CHECK(use_check(context.get(), options.check, options.anchors, SSL_VERIFY_PEER | required));
   // RFC 8995 2.3: IDevIDs carry no usages, and none may be asked of them.
   SSL_CTX_set_purpose(context.get(), X509_PURPOSE_ANY);
+  if (options.status) CAHN_CHECK(use_status(context.get(), options.status));
   TlsContext out;
   out.context_ = std::move(context);
   out.own_leaf_ = options.identity.chain.front();
@@ -129,6 +165,13 @@ Result<std::vector<Certificate>> peer_chain(const ssl_st* ssl) {
     chain.push_back(std::move(next));
   }
   return chain;
+}
+
+Bytes stapled_status(const ssl_st* ssl) {
+  const unsigned char* response = nullptr;
+  const long size = SSL_get_tlsext_status_ocsp_resp(const_cast<ssl_st*>(ssl), &response);
+  if (response == nullptr || size <= 0 || static_cast<std::size_t>(size) > max_ocsp_response) return {};
+  return Bytes(response, response + size);
 }
 
 Bytes tls_unique(const ssl_st* ssl) {

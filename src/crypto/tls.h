@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -32,14 +33,20 @@ struct TlsClientOptions {
   std::optional<TlsIdentity> identity;
   PeerCheck check = PeerCheck::anchors;
   TrustStore anchors;
+  bool ask_status = false;  // asks the server for an OCSP response on its certificate (RFC 6066 8)
   bool tls12_only = false;  // for what needs tls-unique, which TLS 1.3 does not have (decision 71)
 };
+
+// DER of an OCSP response on a server's own certificate, empty when there is none at the moment. Called in handshakes,
+// from any thread; must not block.
+using StatusSource = std::function<Bytes()>;
 
 struct TlsServerOptions {
   TlsIdentity identity;
   PeerCheck check = PeerCheck::provisional;
   bool client_certificate_required = false;  // with `anchors`: no certificate, no handshake
   TrustStore anchors;
+  StatusSource status{};  // stapled for clients that ask; empty: nothing is
 };
 
 class TlsContext {
@@ -59,6 +66,9 @@ class TlsContext {
 
 // The peer's chain as it was sent, leaf first; empty when it sent none. Works for both sides, also when unverified.
 Result<std::vector<Certificate>> peer_chain(const ssl_st*);
+
+// The OCSP response that a server stapled, unread and at most 64 KiB; empty when there is none. On a client.
+Bytes stapled_status(const ssl_st*);
 
 // The channel binding tls-unique (RFC 5929 3): the first Finished message of the handshake, the same on both sides.
 // Empty on TLS 1.3, which has none.

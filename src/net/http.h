@@ -179,6 +179,8 @@ class HttpConnection {
   virtual const Endpoint& endpoint() const = 0;
   // Session::tls_unique of this connection, as the client sees it.
   virtual Bytes tls_unique() const { return {}; }
+  // The OCSP response that the server stapled (crypto::TlsClientOptions::ask_status), unread; empty without one.
+  virtual Bytes stapled_status() const { return {}; }
   virtual bool is_open() const = 0;  // false once the peer closed or an error occurred
 };
 

@@ -26,12 +26,13 @@ std::unexpected<Error> fault_error(const ParseFault& fault) {
 }  // namespace
 
 HttpClient::HttpClient(Endpoint endpoint, ClientLimits limits, std::shared_ptr<Stream> stream,
-                       std::vector<crypto::Certificate> peer_chain, Bytes tls_unique)
+                       std::vector<crypto::Certificate> peer_chain, Bytes tls_unique, Bytes stapled_status)
     : endpoint_(std::move(endpoint)),
       limits_(limits),
       stream_(std::move(stream)),
       peer_chain_(std::move(peer_chain)),
-      tls_unique_(std::move(tls_unique)) {}
+      tls_unique_(std::move(tls_unique)),
+      stapled_status_(std::move(stapled_status)) {}
 
 awaitable<Result<std::shared_ptr<HttpClient>>> HttpClient::open(Endpoint endpoint,
                                                                 std::optional<crypto::TlsContext> tls,
@@ -46,8 +47,8 @@ awaitable<Result<std::shared_ptr<HttpClient>>> HttpClient::open(Endpoint endpoin
     asio::post(doomed->executor(), [doomed] { doomed->close(); });
     co_return fail(NetError::tls, "the server's certificate: " + chain.error().message);
   }
-  auto client =
-      std::make_shared<HttpClient>(std::move(endpoint), limits, *stream, *std::move(chain), (*stream)->tls_unique());
+  auto client = std::make_shared<HttpClient>(std::move(endpoint), limits, *stream, *std::move(chain),
+                                             (*stream)->tls_unique(), (*stream)->stapled_status());
   asio::post(client->stream_->executor(), [client] { client->watch(); });
   co_return client;
 }
@@ -224,6 +225,7 @@ class Connection final : public HttpConnection {
   const std::vector<crypto::Certificate>& peer_chain() const override { return client_->peer_chain(); }
   const Endpoint& endpoint() const override { return client_->endpoint(); }
   Bytes tls_unique() const override { return client_->tls_unique(); }
+  Bytes stapled_status() const override { return client_->stapled_status(); }
   bool is_open() const override { return client_->is_open(); }
 
  private:

@@ -17,7 +17,7 @@ class HttpClient : public std::enable_shared_from_this<HttpClient> {
  public:
   static awaitable<Result<std::shared_ptr<HttpClient>>> open(Endpoint, std::optional<crypto::TlsContext>, ClientLimits);
   HttpClient(Endpoint, ClientLimits, std::shared_ptr<Stream>, std::vector<crypto::Certificate> peer_chain,
-             Bytes tls_unique);
+             Bytes tls_unique, Bytes stapled_status);
 
   awaitable<Result<HttpResponse>> exchange(HttpRequest);
   // Of the last exchange: whether any octet of an answer came.
@@ -26,6 +26,7 @@ class HttpClient : public std::enable_shared_from_this<HttpClient> {
   const std::vector<crypto::Certificate>& peer_chain() const { return peer_chain_; }
   const Endpoint& endpoint() const { return endpoint_; }
   const Bytes& tls_unique() const { return tls_unique_; }
+  const Bytes& stapled_status() const { return stapled_status_; }
   void close();  // from any thread
 
  private:
@@ -41,7 +42,7 @@ class HttpClient : public std::enable_shared_from_this<HttpClient> {
   const ClientLimits limits_;
   const std::shared_ptr<Stream> stream_;
   const std::vector<crypto::Certificate> peer_chain_;
-  const Bytes tls_unique_;
+  const Bytes tls_unique_, stapled_status_;
   Inbox inbox_;
   bool busy_ = false;
   bool watching_ = false;

@@ -94,6 +94,7 @@ Result<std::vector<crypto::Certificate>> Stream::peer_chain() const {
 }
 
 Bytes Stream::tls_unique() const { return ssl_ ? crypto::tls_unique(ssl_.get()) : Bytes(); }
+Bytes Stream::stapled_status() const { return ssl_ ? crypto::stapled_status(ssl_.get()) : Bytes(); }
 
 // --- deadlines
 

@@ -47,6 +47,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   awaitable<Result<void>> handshake();
   Result<std::vector<crypto::Certificate>> peer_chain() const;
   Bytes tls_unique() const;
+  Bytes stapled_status() const;
 
   void set_deadline(Side, Deadline);
   void set_deadline(Side side, std::chrono::steady_clock::duration from_now) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crypto/cms.h"
 #include "pki/csr_attributes.h"
 #include "pki/est_wire.h"
 
@@ -46,6 +47,16 @@ net::awaitable<Result<std::vector<crypto::Certificate>>> est_cacerts(net::HttpCo
   net::HttpRequest request = get("cacerts");
   CAHN_CO_TRY(const auto response, co_await connection.send(std::move(request)));
   co_return read_certificates("cacerts", response);
+}
+
+net::awaitable<Result<crypto::RevocationEvidence>> est_revocation(net::HttpConnection& connection) {
+  net::HttpRequest request = get("cacerts");
+  CAHN_CO_TRY(const auto response, co_await connection.send(std::move(request)));
+  CAHN_CO_CHECK(read_certificates("cacerts", response));
+  CAHN_CO_TRY(const Bytes message, base64_decode_lenient(as_text(response.body)));
+  auto evidence = crypto::revocation_in_cms(message);
+  if (!evidence) co_return fail(PkiError::bad_answer, "cacerts: " + evidence.error().message);
+  co_return evidence;
 }
 
 net::awaitable<Result<std::vector<std::string>>> est_csrattrs(net::HttpConnection& connection) {

@@ -4,12 +4,16 @@
 
 #include <variant>
 
+#include "crypto/revocation.h"
 #include "net/http.h"
 #include "pki/issuer.h"
 
 namespace cahn::pki {
 
 net::awaitable<Result<std::vector<crypto::Certificate>>> est_cacerts(net::HttpConnection&);
+// What the server's certs-only message carries beside CA certificates: revocation lists and OCSP responses, of which
+// nothing is believed yet. Errors: bad_answer, server_refused, unavailable.
+net::awaitable<Result<crypto::RevocationEvidence>> est_revocation(net::HttpConnection&);
 // Dotted OIDs asked for; empty on 204 and 404.
 net::awaitable<Result<std::vector<std::string>>> est_csrattrs(net::HttpConnection&);
 // What a client that enrols sends, and what it may be told.

@@ -77,4 +77,15 @@ Result<Voucher> read_as_pledge(ByteView signed_voucher, const PledgeExpectation&
 // (RFC 8995 5.6.2). `now` as above. Errors: no_pin, pin_mismatch, expired.
 Result<void> check_pin(const Voucher&, std::span<const crypto::Certificate> registrar_chain, std::optional<Time> now);
 
+// Whether the voucher demands that the domain's certificates are looked up (RFC 8366 5.3,
+// domain-cert-revocation-checks).
+bool demands_revocation_checks(const Voucher&);
+// REQUIRES: read_as_pledge and check_pin took the voucher and the chain. Demands evidence that no certificate on the
+// way from the registrar's to the pin, nor the pin itself, is revoked; where a certificate is self-signed there is
+// nobody to ask. A pin that is not self-signed needs its issuer in the chain. Without `now` the time is the created-on
+// of a voucher that answers a nonce (RFC 8995 2.6.1: it is fresh). Whoever says nothing says no. Errors: revoked,
+// revocation_unknown.
+Result<void> check_domain_revocation(const Voucher&, std::span<const crypto::Certificate> registrar_chain,
+                                     const crypto::RevocationEvidence&, std::optional<Time> now);
+
 }  // namespace cahn::voucher

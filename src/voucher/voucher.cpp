@@ -24,6 +24,10 @@ std::string_view error_name(VoucherError error) {
       return "bad_signature";
     case VoucherError::signer_not_trusted:
       return "signer_not_trusted";
+    case VoucherError::revoked:
+      return "revoked";
+    case VoucherError::revocation_unknown:
+      return "revocation_unknown";
     case VoucherError::signer_is_not_the_masa:
       return "signer_is_not_the_masa";
     case VoucherError::wrong_serial:

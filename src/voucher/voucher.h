@@ -36,7 +36,9 @@ enum class VoucherError {
   wrong_issuer,  // idevid-issuer is not ours
   assertion_refused,
   no_pin,
-  pin_mismatch,  // the registrar's chain does not lead to the pin
+  pin_mismatch,        // the registrar's chain does not lead to the pin
+  revoked,             // a certificate of the domain
+  revocation_unknown,  // of a certificate of the domain, where the voucher demands to know
   bad_certificate
 };
 std::string_view error_name(VoucherError);

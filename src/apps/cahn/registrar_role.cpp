@@ -25,6 +25,7 @@
 #include "pki/csr_attributes.h"
 #include "pki/est_server.h"
 #include "pki/ocsp_server.h"
+#include "pki/ocsp_staple.h"
 #include "pki/service.h"
 
 namespace cahn::apps {
@@ -94,16 +95,23 @@ Result<void> sign_server_certificate(RegistrarSettings& settings, const ServerCe
   return write_certificates(request.out, chain);
 }
 
-// Looks after devices that say nothing, until it is told to stop.
+// Looks after devices that say nothing and after what is stapled, until it is told to stop.
 struct Watch {
   std::atomic<bool> stopping = false, done = true;
+  std::shared_ptr<pki::OcspStaple> staple;
 };
 
 net::awaitable<void> watch_silent_devices(Watch* watch, brski::Registrar* registrar) {
   constexpr std::chrono::milliseconds step{100};
-  constexpr std::chrono::seconds period{30};
+  constexpr std::chrono::seconds period{30}, staple_period{15};  // a response holds for a minute
+  std::chrono::milliseconds since_refresh{0};
   for (std::chrono::milliseconds waited{0}; !watch->stopping; waited += step) {
     co_await net::sleep_for(step);
+    since_refresh += step;
+    if (since_refresh >= staple_period) {
+      since_refresh = {};
+      co_await pki::OcspStaple::refresh(watch->staple);
+    }
     if (waited < period) continue;
     waited = {};
     co_await registrar->look_after_silent_devices();
@@ -204,7 +212,11 @@ void add_pki_routes(net::Router& router, RunningRegistrar& running, const Regist
 }
 
 Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& settings) {
-  CAHN_TRY(const auto context, open_to_all(running.parts->tls));
+  // For pledges whose voucher demands it, which can ask nobody but the registrar itself (RFC 8366 5.3).
+  CAHN_TRY(running.watch.staple, pki::OcspStaple::create(*running.parts->ca, running.parts->tls.chain.front()));
+  const auto staple = running.watch.staple;
+  net::run_blocking<void>(running.runtime, [staple] { return pki::OcspStaple::refresh(staple); });
+  CAHN_TRY(const auto context, open_to_all(running.parts->tls, staple->source()));
   const net::Executor executor = running.runtime.executor();
   const auto serve_here = [&](const char* name, std::uint16_t port, net::Router router) {
     return serve(running.runtime, running.servers, context, name, settings.listen, port, std::move(router));

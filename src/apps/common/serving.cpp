@@ -1,5 +1,7 @@
 #include "apps/common/serving.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace cahn::apps {
@@ -13,8 +15,9 @@ net::awaitable<void> stop_all(Servers* servers) {
 
 }  // namespace
 
-Result<crypto::TlsContext> open_to_all(const crypto::TlsIdentity& identity) {
+Result<crypto::TlsContext> open_to_all(const crypto::TlsIdentity& identity, crypto::StatusSource status) {
   crypto::TlsServerOptions tls;
+  tls.status = std::move(status);
   tls.identity = identity;
   tls.check = crypto::PeerCheck::provisional;
   return crypto::TlsContext::server(tls);

@@ -25,7 +25,8 @@ struct Servers {
 
 // The TLS of a BRSKI or EST server: it asks for a client certificate and takes any, so that a refusal can be HTTP and
 // say why (decision 63).
-Result<crypto::TlsContext> open_to_all(const crypto::TlsIdentity&);
+// `status`: the OCSP response that is stapled, if any.
+Result<crypto::TlsContext> open_to_all(const crypto::TlsIdentity&, crypto::StatusSource status = {});
 
 // Starts an HTTPS server of the role: `router` on `address` and `port`. It joins `servers`.
 Result<void> serve(net::Runtime&, Servers& servers, const crypto::TlsContext&, std::string name, std::string address,

@@ -108,8 +108,9 @@ boost::asio::awaitable<Result<AdmissionAnswer>> ScriptedAdmission::decide(Admiss
 
 namespace {
 
-crypto::TlsContext server_context(const crypto::TlsIdentity& identity) {
+crypto::TlsContext server_context(const crypto::TlsIdentity& identity, crypto::StatusSource status = {}) {
   crypto::TlsServerOptions tls;
+  tls.status = std::move(status);
   tls.identity = identity;
   return need(crypto::TlsContext::server(tls));
 }
@@ -125,7 +126,9 @@ Site::Site(net::Runtime& runtime, const crypto::TlsIdentity& identity, net::Rout
   server_ = need(net::HttpServer::start(runtime.executor(), std::move(options), std::move(router)));
 }
 
-void Site::show(const crypto::TlsIdentity& identity) { server_->replace_tls(server_context(identity)); }
+void Site::show(const crypto::TlsIdentity& identity, crypto::StatusSource status) {
+  server_->replace_tls(server_context(identity, std::move(status)));
+}
 
 Site::~Site() {
   net::run_blocking<void>(runtime_, [this]() { return server_->stop(std::chrono::milliseconds(500)); });

@@ -95,7 +95,7 @@ class Site {
   Site(net::Runtime&, const crypto::TlsIdentity&, net::Router, const std::string& name);
   ~Site();
   // New connections get this identity.
-  void show(const crypto::TlsIdentity&);
+  void show(const crypto::TlsIdentity&, crypto::StatusSource status = {});
   net::Endpoint endpoint() const { return {"127.0.0.1", server_->port()}; }
   std::string authority() const { return endpoint().authority(); }
 
@@ -108,7 +108,7 @@ struct RoadOptions {
   unsigned threads = 2;
   brski::PinPolicy pin = brski::PinPolicy::farthest;
   std::function<void(const brski::Progress&)> on_progress;
-  const Clock* registrar_clock = nullptr;  // else the system's
+  const Clock* registrar_clock = nullptr;                // else the system's
   std::function<void(brski::MasaOptions&)> change_masa;  // before it starts; its first tenant is the road's maker
   const Clock* masa_clock = &system_clock();
 };
@@ -149,6 +149,8 @@ class Road {
   // Made by the road's maker and known to its MASA.
   Device born(const std::string& serial_number);
   void tell_masa(const Device&);
+  // The registrar staples this from now on.
+  void staple(crypto::StatusSource status) { registrar_site_->show(*registrar_identity_, std::move(status)); }
   // Options of a pledge that keeps nothing, with a clock.
   brski::PledgeOptions pledge_options(const Device&) const;
 

@@ -7,6 +7,7 @@
 #include "crypto/cms.h"
 #include "crypto/csr.h"
 #include "requests.h"
+#include "revocation_evidence.h"
 
 namespace cahn::test {
 
@@ -50,6 +51,10 @@ class FalseRegistrar {
   // New connections see another certificate of the same domain.
   void change_certificate() { site_->show(registrar_identity()); }
 
+  // What it staples on new connections.
+  void staple(crypto::StatusSource status) { site_->show(identity_, std::move(status)); }
+  // What cacerts carries beside the domain's certificate.
+  void carry(std::vector<crypto::Crl> lists) { carried_ = std::move(lists); }
   // How vouchers are answered; by default rightly.
   void answer_vouchers(VoucherAnswer answer) { voucher_answer_ = std::move(answer); }
   // How issued certificates differ from right ones.
@@ -109,7 +114,11 @@ class FalseRegistrar {
     }
     return net::HttpResponse::text(200, "");
   }
-  net::HttpResponse on_cacerts(const net::HttpRequest&) { return certificates({domain_.certificate}); }
+  net::HttpResponse on_cacerts(const net::HttpRequest&) {
+    if (carried_.empty()) return certificates({domain_.certificate});
+    const Bytes message = with_lists(need(crypto::certs_only(std::vector{domain_.certificate})), carried_);
+    return net::HttpResponse::of(200, "application/pkcs7-mime; smime-type=certs-only", as_bytes(base64(message)));
+  }
   net::HttpResponse on_csrattrs(const net::HttpRequest&) { return net::HttpResponse::text(404, ""); }
   net::HttpResponse on_enrol(const net::HttpRequest& request) {
     if (enrolment_answer_) {
@@ -134,6 +143,7 @@ class FalseRegistrar {
   const Maker& maker_;
   Party domain_;
   crypto::TlsIdentity identity_;
+  std::vector<crypto::Crl> carried_;
   VoucherAnswer voucher_answer_;
   Issue issue_;
   Answer enrolment_answer_, report_answer_;

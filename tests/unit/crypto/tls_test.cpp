@@ -267,5 +267,51 @@ TEST_P(TlsWithEveryKeyType, MeetsItsPeerInBothVersions) {
   }
 }
 
+// --- the server's certificate status ------------------------------------------------------------------------------
+
+TEST(AStapledStatus, ComesWithTheHandshakeForWhoAsks) {
+  for (const bool tls12 : {false, true}) {
+    int asked = 0;
+    const TlsContext stapling =
+        must(TlsContext::server({.identity = pki().registrar().tls(), .anchors = {}, .status = [&] {
+                                   ++asked;
+                                   return Bytes{1, 2, 3};
+                                 }}));
+    const auto client = [&](bool ask) {
+      return must(
+          TlsContext::client({.check = PeerCheck::provisional, .anchors = {}, .ask_status = ask, .tls12_only = tls12}));
+    };
+    Conversation asking(client(true), stapling), silent(client(false), stapling);
+    ASSERT_TRUE(asking.shake_hands());
+    EXPECT_EQ(stapled_status(asking.client.get()), (Bytes{1, 2, 3}));
+    ASSERT_TRUE(silent.shake_hands());
+    EXPECT_TRUE(stapled_status(silent.client.get()).empty());
+    EXPECT_EQ(asked, 1);
+  }
+}
+
+TEST(AStapledStatus, IsLeftOutWhereThereIsNone) {
+  const auto asking = must(TlsContext::client({.check = PeerCheck::provisional, .anchors = {}, .ask_status = true}));
+  const auto empty =
+      must(TlsContext::server({.identity = pki().registrar().tls(), .anchors = {}, .status = [] { return Bytes(); }}));
+  for (const TlsContext& without : {server(PeerCheck::provisional), empty}) {
+    Conversation talk(asking, without);
+    ASSERT_TRUE(talk.shake_hands());
+    EXPECT_TRUE(stapled_status(talk.client.get()).empty());
+  }
+}
+
+TEST(AStapledStatus, OutlivesTheContextThatGaveIt) {
+  auto stapling = std::make_unique<TlsContext>(must(TlsContext::server(
+      {.identity = pki().registrar().tls(), .anchors = {}, .status = [text = std::make_shared<Bytes>(3, 7)] {
+         return *text;
+       }})));
+  Conversation talk(must(TlsContext::client({.check = PeerCheck::provisional, .anchors = {}, .ask_status = true})),
+                    *stapling);
+  stapling.reset();
+  ASSERT_TRUE(talk.shake_hands());
+  EXPECT_EQ(stapled_status(talk.client.get()), Bytes(3, 7));
+}
+
 }  // namespace
 }  // namespace cahn::crypto
