@@ -244,8 +244,17 @@ net::awaitable<Result<NetworkCredential>> Pledge::Impl::try_each(std::vector<net
     net::Endpoint endpoint = candidate;
     VoucherQuestion same = question;
     auto got = co_await attempt(std::move(endpoint), std::move(same));
-    if (got) co_return got;
-    if (candidates.size() == 1) co_return got;
+    if (got) {
+      (void)use_up_skip(options.skip_voucher_once);  // not needed, and not left for another time
+      co_return got;
+    }
+    if (candidates.size() == 1) {
+      // Who belongs to a network needs its voucher to stay there.
+      if (credential) co_return got;
+      net::Endpoint only = candidate;
+      Error why = got.error();
+      co_return co_await skip_voucher(std::move(only), std::move(why));
+    }
     failures += (failures.empty() ? "" : "; ") + candidate.authority() + ": " + got.error().message;
   }
   co_return fail(BrskiError::no_registrar, failures.empty() ? "there is no registrar to try" : failures);

@@ -40,6 +40,11 @@ struct PledgeOptions {
   std::filesystem::path state;                // made 0700; empty: nothing is kept (simulations)
   admission::Admission* admission = nullptr;  // C.1 and C.10; null: what RFC 8995 permits
   bool accept_nonceless = true;               // RFC 8995 7.2
+  // RFC 8995 7.2: a file that somebody at the device itself puts there, for a network whose voucher cannot be had.
+  // Once, a single candidate that leads to no valid voucher is then taken all the same: it is whoever it says it is.
+  // The file goes before that, and when a voucher made it unnecessary. It must be a regular file of this user or root.
+  // Empty: never.
+  std::filesystem::path skip_voucher_once{};
   net::ClientLimits limits{};
   std::chrono::milliseconds longest_pause = std::chrono::seconds(60);  // between two askings, whatever Retry-After says
   std::chrono::milliseconds patience = std::chrono::days(4);           // with one registrar that answers 202 (5.6)

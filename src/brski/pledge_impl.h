@@ -55,6 +55,9 @@ struct Pledge::Impl {
   // REQUIRES: everything else about the voucher and the connection holds. RFC 8366 5.3: where the voucher demands it,
   // the domain's certificates are looked up, in what the handshake stapled and what cacerts carries.
   net::awaitable<Result<void>> check_revocation(std::shared_ptr<net::HttpConnection>, voucher::Voucher);
+  // RFC 8995 7.2, see PledgeOptions::skip_voucher_once: enrols with a registrar that nobody vouches for, if somebody at
+  // the device wants that. Errors: `why`, where nobody does.
+  net::awaitable<Result<NetworkCredential>> skip_voucher(net::Endpoint, Error why);
   // C and D with one registrar, on one connection.
   net::awaitable<Result<NetworkCredential>> attempt(net::Endpoint, VoucherQuestion);
   // That with one candidate after the other, until one leads to a credential.
@@ -80,6 +83,9 @@ struct Pledge::Impl {
   PledgeState state;
   std::optional<NetworkCredential> credential;
 };
+
+// Removes the file of PledgeOptions::skip_voucher_once, durably. True if it was there and may count.
+Result<bool> use_up_skip(const std::filesystem::path&);
 
 // How long to wait after a 202: what the registrar asks for, but not more than the pledge allows (RFC 8995 5.6), and
 // not so little that a registrar could make it spin.

@@ -25,6 +25,9 @@ struct PledgeSettings {
     role.add("dns-domain", dns_domain, "Domain to look in (default: the search domain of this host)");
     role.add("interface", interface, "Wired interface to join by EAP-TLS; the device stays then");
     role.add("radius-name", radius_name, "DNS name of the RADIUS server (default: radius.<network>)");
+    role.add("skip-voucher-file", skip_voucher_file,
+             "File that somebody at the device makes so that, once, a single registrar is taken without a voucher; it "
+             "is removed (RFC 8995 7.2)");
     role.add("clock", has_clock, "The device can trust its clock (RFC 8995 2.6.1)");
     role.add("patience-seconds", patience, "How long to look for a network before giving up; 0: for ever");
     role.add("stay", stay, "Stay when onboarded, and keep the LDevID valid, also without --interface");
@@ -34,7 +37,7 @@ struct PledgeSettings {
 
   RoleSettings role;
   std::vector<std::string> registrars;
-  std::string interface, radius_name, run_directory, dns_domain;
+  std::string interface, radius_name, run_directory, dns_domain, skip_voucher_file;
   bool has_clock = false, grasp = true, mdns = true, dns = true;
   std::uint32_t patience = 0;
   bool once = false, stay = false;

@@ -27,6 +27,7 @@ Result<Device> open_device(const PledgeSettings& settings) {
   CAHN_TRY(options.masa_anchors, read_anchors({(state / factory::device_anchor_file).string()}));
   if (settings.has_clock) options.clock = &system_clock();
   options.state = state;
+  options.skip_voucher_once = settings.skip_voucher_file;
   options.on_progress = log_progress;
   const std::string serial = options.idevid.chain.front().subject_serial_number().value_or("");
   CAHN_TRY(auto pledge, brski::Pledge::open(std::move(options)));
