@@ -28,14 +28,15 @@ metrics::Counter voucher_counter(std::string_view result) {
 
 }  // namespace
 
-Masa::Impl::Impl(MasaOptions options_, std::vector<Tenant> tenants_, admission::Admission& admission_,
-                 store::Store& store_, const Clock& clock_)
+Masa::Impl::Impl(MasaOptions options_, std::vector<Tenant> tenants_, std::shared_ptr<RevocationSources> sources_,
+                 admission::Admission& admission_, store::Store& store_, const Clock& clock_)
     : options(std::move(options_)),
       tenants(std::move(tenants_)),
       admission(admission_),
       store(store_),
       clock(clock_),
       lists(std::make_shared<const std::vector<crypto::Crl>>(std::move(options.revocation_lists))),
+      sources(std::move(sources_)),
       issued(voucher_counter("issued")),
       repeated(voucher_counter("repeated")),
       refused(voucher_counter("refused")),
@@ -44,7 +45,9 @@ Masa::Impl::Impl(MasaOptions options_, std::vector<Tenant> tenants_, admission::
 Result<std::unique_ptr<Masa>> Masa::create(MasaOptions options, admission::Admission& admission, store::Store& store,
                                            const Clock& clock) {
   CAHN_TRY(auto tenants, make_tenants(std::move(options.tenants)));
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(tenants), admission, store, clock);
+  CAHN_TRY(auto sources, RevocationSources::create(options.revocation_lookup));
+  auto impl =
+      std::make_unique<Impl>(std::move(options), std::move(tenants), std::move(sources), admission, store, clock);
   return std::unique_ptr<Masa>(new Masa(std::move(impl)));
 }
 
@@ -55,6 +58,10 @@ void Masa::add_routes(net::Router& router) {
   Impl* impl = impl_.get();
   on_post(router, path_request_voucher, max_voucher_request, impl, &Impl::request_voucher);
   on_post(router, path_request_audit_log, max_voucher_request, impl, &Impl::request_audit_log);
+  router.on("GET", std::string(path_request_audit_log) + "/{name}",
+            [impl](net::HttpRequest request, const net::Session& session) {
+              return impl->prepared_audit_log(std::move(request), session);
+            });
   on_post(router, path_births, max_birth, impl, &Impl::report_birth);
   on_post(router, "/sales/{tenant}", max_sales_document, impl, &Impl::tell_sales);
   on_post(router, "/owners/{serial}/release", max_release, impl, &Impl::owner_releases);
@@ -64,7 +71,8 @@ net::awaitable<Result<bool>> Masa::record_birth(Birth birth) { return impl_->rec
 
 net::awaitable<Result<ImportOutcome>> Masa::import_sales(std::string tenant, std::string media_type, Bytes document) {
   const Tenant* maker = impl_->tenant_named(tenant);
-  if (!maker) co_return fail(BrskiError::unknown_party, "no maker called '" + printable(tenant, 40) + "' is served here");
+  if (!maker)
+    co_return fail(BrskiError::unknown_party, "no maker called '" + printable(tenant, 40) + "' is served here");
   co_return co_await impl_->import_sales(maker, std::move(media_type), std::move(document));
 }
 
@@ -101,7 +109,11 @@ net::awaitable<net::HttpResponse> Masa::Impl::request_voucher(net::HttpRequest r
   const auto began = steady_clock::now();
   auto received = receive(request, session);
   if (!received) co_return refuse(received.error(), {});
-  const auto asked = std::make_shared<const Asked>(*std::move(received));
+  const auto checked = std::make_shared<Asked>(*std::move(received));
+  if (const auto current = co_await look_up(checked); !current) {
+    co_return refuse(current.error(), checked->request.serial_number);
+  }
+  const std::shared_ptr<const Asked> asked = checked;
   const std::string serial = asked->request.serial_number;
   const auto format = choose_format(request.headers.get("Accept"), asked->tenant->options.formats);
   if (!format) co_return refuse(format.error(), serial);
@@ -207,9 +219,9 @@ net::awaitable<Result<Bytes>> Masa::Impl::issue(std::shared_ptr<const Asked> ask
   CAHN_CO_TRY(auto earlier, repeated_answer(*asked, name, now));
   if (earlier) {
     repeated.add();
-    tell("BRSKI_ANSWER_REPEATED", {"C.6", asked->request.serial_number,
-                                   "Answered the same request once more with the voucher it had.",
-                                   asked->tenant->options.signer.front().subject_text(), true, since(began)});
+    tell("BRSKI_ANSWER_REPEATED",
+         {"C.6", asked->request.serial_number, "Answered the same request once more with the voucher it had.",
+          asked->tenant->options.signer.front().subject_text(), true, since(began)});
     co_return *std::move(earlier);
   }
   CAHN_CO_TRY(Bytes signed_voucher, make_voucher(*asked, *grant, format, now));
@@ -217,14 +229,13 @@ net::awaitable<Result<Bytes>> Masa::Impl::issue(std::shared_ptr<const Asked> ask
   Bytes logged_bytes = signed_voucher;
   auto logged = co_await record_voucher(asked, grant, std::move(logged_bytes), std::move(name), now);
   if (!logged) {
-    log::error("BRSKI_AUDIT_LOG_FAILED", logged.error().message,
-               {{"serial", printable(asked->request.serial_number)}});
+    log::error("BRSKI_AUDIT_LOG_FAILED", logged.error().message, {{"serial", printable(asked->request.serial_number)}});
     co_return fail(BrskiError::unavailable, "the audit log cannot be written at the moment");
   }
   issued.add();
-  tell("BRSKI_VOUCHER_ISSUED", {"C.6", asked->request.serial_number,
-                                "Logged and signed a voucher that pins " + grant->pin.subject_text() + ".",
-                                asked->tenant->options.signer.front().subject_text(), true, since(began)});
+  tell("BRSKI_VOUCHER_ISSUED",
+       {"C.6", asked->request.serial_number, "Logged and signed a voucher that pins " + grant->pin.subject_text() + ".",
+        asked->tenant->options.signer.front().subject_text(), true, since(began)});
   co_return signed_voucher;
 }
 
@@ -251,10 +262,8 @@ net::awaitable<Result<void>> Masa::Impl::record_voucher(std::shared_ptr<const As
   const std::string device = device_key(asked->birth.idevid);
   store::Batch batch;
   CAHN_CO_TRY(auto audit, read_audit(store, tenant.audit, device));
-  AuditEvent event{.date = now,
-                   .domain_id = grant->pin.domain_id(),
-                   .nonce = asked->request.nonce,
-                   .assertion = grant->assertion};
+  AuditEvent event{
+      .date = now, .domain_id = grant->pin.domain_id(), .nonce = asked->request.nonce, .assertion = grant->assertion};
   const std::size_t cut =
       append_entry(batch, tenant.audit, audit, std::move(event), grant->pin, tenant.options.max_audit_entries);
   nlohmann::json answer = {{"request", std::move(answer_name)}, {"voucher", base64(signed_voucher)}};
@@ -285,9 +294,11 @@ net::awaitable<Result<void>> Masa::Impl::record_voucher(std::shared_ptr<const As
 
 // RFC 8995 5.8: the log goes to whoever is or was an owner, and to nobody else.
 net::awaitable<net::HttpResponse> Masa::Impl::request_audit_log(net::HttpRequest request, net::Session session) {
-  const auto asked = receive(request, session);
-  if (!asked) co_return refuse(asked.error(), {});
+  auto received = receive(request, session);
+  if (!received) co_return refuse(received.error(), {});
+  const auto asked = std::make_shared<Asked>(*std::move(received));
   const std::string serial = asked->request.serial_number;
+  if (const auto current = co_await look_up(asked); !current) co_return refuse(current.error(), serial);
   const auto audit = audit_of(*asked->tenant, device_key(asked->birth.idevid));
   if (!audit) co_return refuse(audit.error(), serial);
   const auto owner = ever_owned(*asked, *audit, clock.now());
@@ -298,7 +309,30 @@ net::awaitable<net::HttpResponse> Masa::Impl::request_audit_log(net::HttpRequest
   if (audit->entries.empty()) {  // RFC 8995 figure 17: a log has an event at least
     co_return refuse({BrskiError::unknown_party, "no voucher has been issued for this device yet"}, serial);
   }
-  co_return net::HttpResponse::json(200, to_json(audit->log()));
+  std::string log = to_json(audit->log());
+  const std::string name = prepared.keep(
+      {.device = device_key(asked->birth.idevid), .domain = asked->request.registrar.back(), .log = log}, clock.now());
+  auto answer = options.audit_answer == AuditAnswer::location ? net::HttpResponse::text(201, "")
+                                                              : net::HttpResponse::json(200, log);
+  answer.headers.set("Location", std::string(path_request_audit_log) + "/" + name);
+  co_return answer;
+}
+
+// RFC 8995 5.8: the name is a secret, which nobody else was told. Who shows a certificate must show one of the domain
+// that asked.
+net::awaitable<net::HttpResponse> Masa::Impl::prepared_audit_log(net::HttpRequest request, net::Session session) {
+  const Time now = clock.now();
+  const auto found = prepared.find(request.parameters["name"], now);
+  const auto is_of = [&](const crypto::Certificate& domain) {
+    return session.peer_chain.front() == domain ||
+           crypto::verify_chain(session.peer_chain.front(), session.peer_chain, crypto::TrustStore({domain}), now);
+  };
+  if (!found || (!session.peer_chain.empty() && !is_of(found->domain))) {
+    co_return refuse({BrskiError::unknown_party, "no audit log is prepared under this name"}, {});
+  }
+  auto answer = net::HttpResponse::json(200, found->log);
+  answer.headers.set("Cache-Control", "private, max-age=60");
+  co_return answer;
 }
 
 }  // namespace cahn::brski

@@ -5,6 +5,7 @@
 // device a request is about is told by who issued its IDevID. It serves
 //
 //   POST /.well-known/brski/requestvoucher, requestauditlog     registrars
+//   GET  /.well-known/brski/requestauditlog/{name}              a prepared audit log, for who was told its random name
 //   POST /factory/births                                        factories, by TLS client certificate (decision 66)
 //   POST /sales/{tenant}                                        sales systems, by TLS client certificate: CSV or JSON
 //   POST /owners/{serial}/release                               the owner, by a TLS client certificate of its domain
@@ -51,7 +52,7 @@ inline constexpr std::string_view default_tenant = "default";
 // One maker.
 struct MasaTenant {
   std::string name = std::string(default_tenant);  // a-z, 0-9 and '-', at most 32
-  std::vector<crypto::Certificate> signer;  // signing certificate first; its key signs vouchers and nothing else
+  std::vector<crypto::Certificate> signer;         // signing certificate first; its key signs vouchers and nothing else
   crypto::PrivateKeyPtr key;
   crypto::TrustStore idevid_anchors;     // CAs of its devices; no other tenant's
   crypto::TrustStore factory_anchors;    // who may report births, by TLS client certificate
@@ -65,13 +66,31 @@ struct MasaTenant {
   std::chrono::seconds nonceless_lifetime = std::chrono::minutes(20);  // RECOMMENDED by 5.6, expires-on
   bool domain_cert_revocation_checks = false;                          // what vouchers ask of pledges (5.6)
   std::vector<voucher::Format> formats = {voucher::Format::cms};  // what its devices read; CMS in one of its two kinds
-  std::size_t max_audit_entries = 1000;                                          // of one device (5.8.1, "arbitrary")
+  std::size_t max_audit_entries = 1000;                           // of one device (5.8.1, "arbitrary")
+};
+
+// Where this MASA may ask whether registrars' certificates are revoked, when their chains say where (5.5.3).
+struct RevocationLookup {
+  // "ca.example" (ports 80 and 443 by scheme), "ca.example:8080", "[2001:db8::1]". Empty: nobody is asked.
+  std::vector<std::string> hosts;
+  net::ClientLimits limits{
+      .connect = std::chrono::seconds(3), .response = std::chrono::seconds(5), .max_body = std::size_t{4} << 20};
+};
+
+// How an audit log is answered (5.8). Either way it can be got again at its Location for an hour.
+enum class AuditAnswer {
+  log,      // 200, with the log and its Location
+  location  // 201 with the Location alone
 };
 
 struct MasaOptions {
   std::vector<MasaTenant> tenants;
   std::vector<crypto::Crl> revocation_lists;  // of registrars' CAs (5.5.3)
-  bool revocation_required = false;           // a registrar whose CA has no list here is refused
+  RevocationLookup revocation_lookup;
+  // A registrar is refused when nothing says that its certificate is good, or a certificate above it that names who
+  // would.
+  bool revocation_required = false;
+  AuditAnswer audit_answer = AuditAnswer::log;
   // A voucher-request older than this is stale (5.6): longer than a registrar repeats one that is undecided (4 days).
   std::chrono::seconds max_request_age = std::chrono::days(5);
   std::function<void(const Progress&)> on_progress;  // must not block; may be empty

@@ -137,37 +137,45 @@ Result<void> check_fresh(const RegistrarRequest& request, std::chrono::seconds m
 
 namespace {
 
-// One step of a path against the lists of its issuer.
+// One step of a path. Without anything of use, and nothing demanded: nullopt.
 Result<std::optional<Time>> check_one(const crypto::Certificate& certificate, const crypto::Certificate& issuer,
-                                      std::span<const crypto::Crl> lists, Time now) {
-  std::vector<crypto::Crl> of_issuer;
-  // Another CA may bear the same name: only its key tells.
-  std::ranges::copy_if(lists, std::back_inserter(of_issuer), [&](const crypto::Crl& list) {
-    return list.issuer() == issuer.subject() && list.signed_by(issuer.public_key());
-  });
-  if (of_issuer.empty()) return std::optional<Time>();
-  const Time ends = std::ranges::max(of_issuer, {}, &crypto::Crl::next_update).next_update();
-  const auto checked = crypto::verify_chain(certificate, {}, crypto::TrustStore({issuer}, of_issuer), now);
-  if (checked) return std::optional(ends);
-  if (checked.error().code == crypto::CryptoError::revoked) {
+                                      const crypto::RevocationEvidence& evidence, bool required, Time now) {
+  using Status = crypto::RevocationStanding::Status;
+  const auto standing = crypto::revocation_standing(certificate, issuer, evidence, now);
+  if (standing.status == Status::good) return std::optional(standing.until);
+  if (standing.status == Status::revoked) {
     return fail(BrskiError::forbidden, "the registrar's chain does not hold: the certificate of " +
                                            certificate.subject_text() + " is revoked");
   }
-  return fail(BrskiError::unavailable,
-              "the revocation list of " + issuer.subject_text() + " that this MASA has is out of date or of no use");
+  const bool has_list = std::ranges::any_of(evidence.lists, [&](const crypto::Crl& list) {
+    return list.issuer() == issuer.subject() && list.signed_by(issuer.public_key());
+  });
+  if (has_list) {
+    return fail(BrskiError::unavailable,
+                "the revocation list of " + issuer.subject_text() + " that this MASA has is out of date or of no use");
+  }
+  if (!required) return std::optional<Time>();
+  if (!names_revocation(certificate)) {
+    return fail(BrskiError::forbidden,
+                "this MASA has no revocation list of " + issuer.subject_text() + ", and demands one");
+  }
+  return fail(BrskiError::unavailable, "this MASA demands to know whether the certificate of " +
+                                           certificate.subject_text() +
+                                           " is revoked, and cannot learn it where the certificate says");
 }
 
 }  // namespace
 
+bool names_revocation(const crypto::Certificate& certificate) {
+  return !certificate.ocsp_urls().empty() || !certificate.crl_urls().empty();
+}
+
 Result<std::optional<Time>> check_revocation(const std::vector<crypto::Certificate>& path,
-                                             std::span<const crypto::Crl> lists, bool required, Time now) {
+                                             const crypto::RevocationEvidence& evidence, bool required, Time now) {
   std::optional<Time> first_end;
   for (std::size_t i = 0; i + 1 < path.size(); ++i) {
-    CAHN_TRY(const auto end, check_one(path[i], path[i + 1], lists, now));
-    if (i == 0 && required && !end) {
-      return fail(BrskiError::forbidden,
-                  "this MASA has no revocation list of " + path[1].subject_text() + ", and demands one");
-    }
+    const bool wanted = required && (i == 0 || names_revocation(path[i]));
+    CAHN_TRY(const auto end, check_one(path[i], path[i + 1], evidence, wanted, now));
     if (end) first_end = first_end ? std::min(*first_end, *end) : *end;
   }
   if (required && path.size() < 2) {

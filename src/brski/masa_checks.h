@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "brski/masa.h"
+#include "crypto/revocation.h"
 
 namespace cahn::brski {
 
@@ -28,18 +29,24 @@ struct PledgeIdentity {
   crypto::Certificate idevid;
   crypto::Certificate issuer;
 };
-// REQUIRES: there is a prior request. That its signer is a device of this maker, that serial number and nonce agree, and
-// that registrar and pledge have met. Errors: unknown_party (404: an IDevID of a CA that is not the maker's), forbidden.
-Result<PledgeIdentity> check_pledge_request(const RegistrarRequest&, const crypto::TrustStore& idevid_anchors, Time now);
+// REQUIRES: there is a prior request. That its signer is a device of this maker, that serial number and nonce agree,
+// and that registrar and pledge have met. Errors: unknown_party (404: an IDevID of a CA that is not the maker's),
+// forbidden.
+Result<PledgeIdentity> check_pledge_request(const RegistrarRequest&, const crypto::TrustStore& idevid_anchors,
+                                            Time now);
 
 // RFC 8995 5.6: a request is stale when it was made too long ago. One without created-on is never. Errors: forbidden.
 Result<void> check_fresh(const RegistrarRequest&, std::chrono::seconds max_age, Time now);
 
-// RFC 8995 5.5.3: no certificate of the registrar's path is on the revocation list of its issuer. `required`: there must
-// be a list for the registrar's own certificate. Returns when the first of the lists that were used runs out; nullopt
-// when none was. Errors: forbidden (revoked, or no list), unavailable (the list here is out of date or unusable).
+// Whether a certificate says where its revocation is told.
+bool names_revocation(const crypto::Certificate&);
+
+// RFC 8995 5.5.3: nothing says of a certificate of the registrar's path that it is revoked. `required`: something must
+// say that the registrar's own is good, and so of every other that names who would. Returns when the first of what was
+// used runs out; nullopt when nothing was. Errors: forbidden (revoked, or nobody would say), unavailable (a list that
+// is out of date or unusable, or who would say does not at the moment).
 Result<std::optional<Time>> check_revocation(const std::vector<crypto::Certificate>& path,
-                                             std::span<const crypto::Crl> lists, bool required, Time now);
+                                             const crypto::RevocationEvidence&, bool required, Time now);
 
 // What goes into a voucher beside what the request brings.
 struct VoucherTerms {

@@ -1,12 +1,55 @@
 // Whose device a request is about, and whether the domain that asks may have it (RFC 8995 5.5.1 to 5.5.5).
 
 #include <algorithm>
+#include <iterator>
 
+#include "base/log.h"
 #include "brski/masa_impl.h"
+#include "crypto/cms.h"
 
 namespace cahn::brski {
 
 using Source = OwnershipRecord::Source;
+
+namespace {
+
+// RFC 8995 5.5.3 prefers that the registrar brings what its CA says of it, as a TLS server would staple it. A request
+// has room for that in its CMS; nothing of it is believed for where it stands.
+crypto::RevocationEvidence brought_along(const Bytes& request) {
+  auto evidence = crypto::revocation_in_cms(request);
+  return evidence ? *std::move(evidence) : crypto::RevocationEvidence{};
+}
+
+void add_evidence(crypto::RevocationEvidence& all, crypto::RevocationEvidence more) {
+  std::ranges::move(more.lists, std::back_inserter(all.lists));
+  std::ranges::move(more.ocsp, std::back_inserter(all.ocsp));
+}
+
+}  // namespace
+
+net::awaitable<Result<void>> Masa::Impl::look_up(std::shared_ptr<Asked> asked) {
+  using Status = crypto::RevocationStanding::Status;
+  const Time now = clock.now();
+  const auto& path = asked->request.registrar;
+  crypto::RevocationEvidence evidence = brought_along(asked->body);
+  const auto lists = revocation_lists();
+  evidence.lists.insert(evidence.lists.end(), lists->begin(), lists->end());
+  for (std::size_t i = 0; !options.revocation_lookup.hosts.empty() && i + 1 < path.size(); ++i) {
+    if (!names_revocation(path[i])) continue;
+    if (crypto::revocation_standing(path[i], path[i + 1], evidence, now).status != Status::unknown) continue;
+    crypto::Certificate certificate = path[i], issuer = path[i + 1];
+    auto found = co_await RevocationSources::ask(sources, std::move(certificate), std::move(issuer), now);
+    const auto standing = crypto::revocation_standing(path[i], path[i + 1], found.evidence, now);
+    add_evidence(evidence, std::move(found.evidence));
+    if (standing.status != Status::unknown) continue;
+    std::string why = standing.why;
+    for (const std::string& failure : found.failures) why += "; " + failure;
+    log::warning("BRSKI_REVOCATION_UNKNOWN", "What a registrar's chain names does not say whether it is revoked.",
+                 {{"certificate", printable(path[i].subject_text())}, {"why", printable(why, 400)}});
+  }
+  CAHN_CO_TRY(asked->lists_end, check_revocation(path, evidence, options.revocation_required, now));
+  co_return Result<void>{};
+}
 
 Result<Asked> Masa::Impl::receive(const net::HttpRequest& request, const net::Session& session) const {
   const auto format = voucher::format_of(net::media_type(request.headers.get("Content-Type").value_or("")));
@@ -16,10 +59,7 @@ Result<Asked> Masa::Impl::receive(const net::HttpRequest& request, const net::Se
   }
   const Time now = clock.now();
   CAHN_TRY(auto read, read_registrar_request(*format, request.body, now));
-  CAHN_TRY(const auto lists_end,
-           check_revocation(read.registrar, *revocation_lists(), options.revocation_required, now));
   CAHN_TRY(Asked asked, find_device(std::move(read), now));
-  asked.lists_end = lists_end;
   asked.tls_chain = session.peer_chain;
   asked.body = request.body;
   return asked;
@@ -96,9 +136,10 @@ Result<void> Masa::Impl::may_have_nonceless(const Asked& asked, const OwnershipR
     const auto path = self_contained_path(client, asked.tls_chain, now);
     if (path && path_within(owner->owner, *path, asked.tls_chain, now)) return {};
   }
-  return fail(BrskiError::forbidden,
-              "a nonceless voucher needs an authenticated registrar: a TLS client certificate of the owner's domain, or "
-              "a certificate of a CA that is known here");
+  return fail(
+      BrskiError::forbidden,
+      "a nonceless voucher needs an authenticated registrar: a TLS client certificate of the owner's domain, or "
+      "a certificate of a CA that is known here");
 }
 
 Result<Grant> Masa::Impl::judge(const Asked& asked, Time now) const {

@@ -16,6 +16,8 @@
 #include "brski/masa.h"
 #include "brski/masa_audit.h"
 #include "brski/masa_checks.h"
+#include "brski/masa_prepared.h"
+#include "brski/masa_revocation.h"
 #include "brski/masa_sales.h"
 #include "brski/role.h"
 #include "brski/turns.h"
@@ -38,8 +40,8 @@ struct Asked {
   RegistrarRequest request;
   const Tenant* tenant;
   Birth birth;
-  crypto::Certificate issuer;  // the CA certificate that issued the IDevID
-  bool proximity;              // the pledge's own request shows that it met this registrar
+  crypto::Certificate issuer;     // the CA certificate that issued the IDevID
+  bool proximity;                 // the pledge's own request shows that it met this registrar
   std::optional<Time> lists_end;  // when the first revocation list that was used runs out
   std::vector<crypto::Certificate> tls_chain;
   Bytes body;
@@ -54,22 +56,27 @@ struct Grant {
 };
 
 struct Masa::Impl {
-  Impl(MasaOptions, std::vector<Tenant>, admission::Admission&, store::Store&, const Clock&);
+  Impl(MasaOptions, std::vector<Tenant>, std::shared_ptr<RevocationSources>, admission::Admission&, store::Store&,
+       const Clock&);
 
   // --- registrars
   net::awaitable<net::HttpResponse> request_voucher(net::HttpRequest, net::Session);
   net::awaitable<net::HttpResponse> request_audit_log(net::HttpRequest, net::Session);
+  net::awaitable<net::HttpResponse> prepared_audit_log(net::HttpRequest, net::Session);
   // Nullopt: permitted; else the answer that ends the request.
   net::awaitable<std::optional<net::HttpResponse>> ask_policy(std::shared_ptr<const Asked>, Grant);
   // Decides, signs, logs: all in the device's turn.
   net::awaitable<Result<Bytes>> issue(std::shared_ptr<const Asked>, voucher::Format);
   Result<Bytes> make_voucher(const Asked&, const Grant&, voucher::Format, Time now) const;
-  net::awaitable<Result<void>> record_voucher(std::shared_ptr<const Asked>, std::shared_ptr<const Grant>, Bytes signed_voucher,
-                                              std::string answer_name, Time now);
+  net::awaitable<Result<void>> record_voucher(std::shared_ptr<const Asked>, std::shared_ptr<const Grant>,
+                                              Bytes signed_voucher, std::string answer_name, Time now);
   // The voucher that the same request was answered with, if it was the last of its device and still serves.
   Result<std::optional<Bytes>> repeated_answer(const Asked&, std::string_view answer_name, Time now) const;
 
   // --- decisions
+  // RFC 8995 5.5.3: whether the registrar's certificates are revoked; sets lists_end. Of devices that are ours only, so
+  // that not everybody can have this MASA ask around. Errors: those of check_revocation.
+  net::awaitable<Result<void>> look_up(std::shared_ptr<Asked>);
   Result<Asked> receive(const net::HttpRequest&, const net::Session&) const;
   Result<Asked> find_device(RegistrarRequest, Time now) const;
   Result<Asked> find_by_pledge(RegistrarRequest, Time now) const;
@@ -90,7 +97,8 @@ struct Masa::Impl {
   Result<DeviceAudit> audit_of(const Tenant&, const std::string& device) const;
   const Tenant* tenant_named(std::string_view) const;
   // Whose device it would be; the IDevID itself is not checked.
-  const Tenant* tenant_of(const crypto::Certificate& idevid, const std::vector<crypto::Certificate>& carried = {}) const;
+  const Tenant* tenant_of(const crypto::Certificate& idevid,
+                          const std::vector<crypto::Certificate>& carried = {}) const;
   net::awaitable<Result<bool>> record_birth(Birth);
   net::awaitable<Result<ImportOutcome>> import_sales(const Tenant*, std::string media_type, Bytes document);
   Result<ImportOutcome> add_sales(const Tenant&, std::vector<Sale>, store::Batch&) const;
@@ -117,6 +125,8 @@ struct Masa::Impl {
   Turns turns;
   mutable std::mutex lists_mutex;
   std::shared_ptr<const std::vector<crypto::Crl>> lists;
+  const std::shared_ptr<RevocationSources> sources;
+  PreparedLogs prepared;
   metrics::Counter issued, repeated, refused, delayed;
 };
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "brski/masa.h"
+#include "brski/masa_revocation.h"
 #include "net/health.h"
 #include "store/store.h"
 
@@ -28,14 +29,21 @@ struct MasaSettings {
     role.add("tenant", tenants, "TOML file: a further maker to answer for, with a name and keys of its own");
     role.add("sales", sales, "CSV or JSON file of sales to record before the MASA serves; may be repeated");
     role.add("registrar-crl", crls, "Revocation list of a registrars' CA, PEM or DER; read again on SIGHUP");
-    role.add("revocation-required", revocation_required, "Refuse a registrar whose CA has no revocation list here");
+    role.add("revocation-host", revocation_hosts,
+             "Host, or host:port, that may be asked over http or https whether registrars are revoked, where their "
+             "certificates say so; may be repeated");
+    role.add("revocation-required", revocation_required,
+             "Refuse a registrar unless a list or an OCSP response says that it is good");
+    role.add("audit-log-answer", audit_answer,
+             "`log`: the audit log, and where it lies; `location`: 201 with where it lies alone");
   }
 
   RoleSettings role;
   TenantSettings maker;
   std::string listen = "::", tls_certificate, tls_key;
   std::uint16_t port = 9443, health_port = 19443;
-  std::vector<std::string> tenants, sales, crls;
+  std::vector<std::string> tenants, sales, crls, revocation_hosts;
+  std::string audit_answer = "log";
   bool revocation_required = false;
 };
 
@@ -59,6 +67,13 @@ Result<MasaParts> read_parts(const MasaSettings& settings) {
   }
   CAHN_TRY(parts.options.revocation_lists, read_revocation_lists(settings.crls));
   parts.options.revocation_required = settings.revocation_required;
+  parts.options.revocation_lookup.hosts = settings.revocation_hosts;
+  CAHN_CHECK(brski::RevocationSources::create(parts.options.revocation_lookup));
+  if (settings.audit_answer != "log" && settings.audit_answer != "location") {
+    return fail(SettingsError::bad_value,
+                "`audit-log-answer` must be log or location, not `" + settings.audit_answer + "`");
+  }
+  if (settings.audit_answer == "location") parts.options.audit_answer = brski::AuditAnswer::location;
   CAHN_TRY(parts.tls, read_identity(settings.tls_certificate, settings.tls_key));
   return parts;
 }
@@ -112,8 +127,9 @@ Result<void> run_masa(MasaSettings& settings) {
   masa->add_operator_routes(operator_router, std::move(token));
   Servers servers;
   CAHN_CHECK(serve(runtime, servers, context, "masa", settings.listen, settings.port, std::move(router)));
-  CAHN_TRY(auto health, net::start_health_server(runtime.executor(), settings.health_port,
-                                                 [] { return std::string(); }, std::move(operator_router)));
+  CAHN_TRY(auto health,
+           net::start_health_server(
+               runtime.executor(), settings.health_port, [] { return std::string(); }, std::move(operator_router)));
   servers.http.push_back(std::move(health));
   run_role(runtime, servers, "the MASA listens on port " + std::to_string(servers.http.front()->port()),
            [&] { reload_lists(settings, *masa); });
