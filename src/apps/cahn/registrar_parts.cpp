@@ -16,8 +16,8 @@ bool names_match(const crypto::Certificate& certificate, const RegistrarIdentity
   return certificate.dns_names() == options.dns_names;
 }
 
-// With what bridges a change of the CA's key, so that a device that knows the old root only finds its way to it: before the
-// new root, since OpenSSL follows the first issuer that fits and never turns back. The end stays what is pinned.
+// With what bridges a change of the CA's key, so that a device that knows the old root only finds its way to it: before
+// the new root, since OpenSSL follows the first issuer that fits and never turns back. The end stays what is pinned.
 crypto::TlsIdentity with_bridge(std::vector<crypto::Certificate> chain, crypto::PrivateKeyPtr key,
                                 const pki::DomainCa& ca) {
   for (const crypto::Certificate& each : ca.rollover_certificates())
@@ -32,8 +32,7 @@ Result<crypto::TlsIdentity> open_tls_identity(net::Runtime& runtime, const State
     CAHN_TRY(auto chain, read_certificates(state / "tls.pem"));
     // After the CA changed its key, what is pinned is the new root, which must be the end of this chain.
     if (chain.front().public_key() == key->public_key() && names_match(chain.front(), options) &&
-        chain.back() == ca.certificate() &&
-        chain.front().valid_at(system_clock().now() + std::chrono::days(30)))
+        chain.back() == ca.certificate() && chain.front().valid_at(system_clock().now() + std::chrono::days(30)))
       return with_bridge(std::move(chain), std::move(key), ca);
     log::info("REGISTRAR_IDENTITY_RENEWED",
               "the registrar's certificate is issued anew: names or the CA's key changed, or it ends soon");
@@ -73,7 +72,7 @@ Result<RegistrarParts> open_registrar(net::Runtime& runtime, const std::filesyst
   CAHN_TRY(auto store, store::Store::open(state / "registrar.db"));
   pki::DomainCaOptions ca_options;
   ca_options.owner_name = options.owner_name;
-  ca_options.key_uri = std::filesystem::absolute(state / "ca.key").string();
+  ca_options.key_uri = options.ca_key.empty() ? std::filesystem::absolute(state / "ca.key").string() : options.ca_key;
   ca_options.ldevid_lifetime = options.ldevid_lifetime;
   if (!options.status_url.empty()) {
     ca_options.crl_url = options.status_url + "/crl/{ca}";

@@ -24,6 +24,7 @@ struct RegistrarIdentityOptions {
   std::string owner_name;
   std::vector<std::string> dns_names, ip_addresses;
   std::chrono::seconds ldevid_lifetime;
+  std::string ca_key;      // file or URI of the domain CA's first key; empty: ca.key in the state directory
   std::string status_url;  // under which LDevIDs say that CRL, OCSP and CA certificate are found; empty: they do not
 };
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "apps/cahn/commands.h"
@@ -39,6 +40,11 @@ RegistrarIdentityOptions identity_options(const RegistrarSettings& settings) {
   options.ip_addresses = settings.ip_addresses;
   options.ldevid_lifetime = std::chrono::days(settings.ldevid_days);
   if (settings.ldevid_seconds > 0) options.ldevid_lifetime = std::chrono::seconds(settings.ldevid_seconds);
+  options.ca_key = settings.ca_key;
+  // A path, not a URI, is one from here.
+  if (!options.ca_key.empty() && options.ca_key.find(':') == std::string::npos) {
+    options.ca_key = std::filesystem::absolute(options.ca_key).string();
+  }
   options.status_url = settings.status_url;
   while (options.status_url.ends_with('/')) options.status_url.pop_back();
   return options;
