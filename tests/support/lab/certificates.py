@@ -18,8 +18,8 @@ class TestCa:
                       "-out", self.certificate, "-subj", f"/CN={name}", "-days", "30", "-addext",
                       "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, file_name, subject, usage="clientAuth", dns=None):
-        """The paths of certificate and key."""
+    def issue(self, file_name, subject, usage="clientAuth", dns=None, comment=None):
+        """The paths of certificate and key. A long comment makes a large certificate."""
         base = self.folder / file_name
         certificate, key, request, extensions = (Path(f"{base}{ext}") for ext in (".pem", ".key", ".csr", ".ext"))
         self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
@@ -28,6 +28,8 @@ class TestCa:
         lines = ["basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature", f"extendedKeyUsage={usage}"]
         if dns:
             lines.append(f"subjectAltName=DNS:{dns}")
+        if comment:
+            lines.append(f"nsComment={comment}")
         extensions.write_text("\n".join(lines) + "\n")
         self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days",
                       "30", "-extfile", extensions, "-out", certificate)
