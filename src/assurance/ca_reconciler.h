@@ -12,14 +12,14 @@
 
 #include "assurance/decision.h"
 #include "net/async.h"
+#include "pki/certificate_authority.h"
 #include "pki/device_registry.h"
-#include "pki/domain_ca.h"
 
 namespace cahn::assurance {
 
 class CaReconciler : public std::enable_shared_from_this<CaReconciler> {
  public:
-  CaReconciler(net::Executor strand, pki::DeviceRegistry& registry, pki::DomainCa& ca)
+  CaReconciler(net::Executor strand, pki::DeviceRegistry& registry, pki::CertificateAuthority& ca)
       : strand_(std::move(strand)), registry_(registry), ca_(ca) {}
 
   // Begins to bring the LDevIDs of `device` in line with `answer`, unless they are. The last answer asked for wins.
@@ -32,7 +32,7 @@ class CaReconciler : public std::enable_shared_from_this<CaReconciler> {
 
   const net::Executor strand_;
   pki::DeviceRegistry& registry_;
-  pki::DomainCa& ca_;
+  pki::CertificateAuthority& ca_;
   struct Wish {
     Answer answer;
     bool fresh = true;  // not acted on yet

@@ -77,8 +77,8 @@ bool means_the_same(const Access& a, const Access& b) {
 
 class DecisionLoopImpl : public std::enable_shared_from_this<DecisionLoopImpl> {
  public:
-  DecisionLoopImpl(net::Executor strand, cascade::ClaimNode& node, pki::DeviceRegistry& registry, pki::DomainCa& ca,
-                   store::Store& store, const Clock& clock, DecisionLoopOptions options)
+  DecisionLoopImpl(net::Executor strand, cascade::ClaimNode& node, pki::DeviceRegistry& registry,
+                   pki::CertificateAuthority& ca, store::Store& store, const Clock& clock, DecisionLoopOptions options)
       : strand_(std::move(strand)),
         node_(node),
         registry_(registry),
@@ -121,7 +121,7 @@ class DecisionLoopImpl : public std::enable_shared_from_this<DecisionLoopImpl> {
   const net::Executor strand_;
   cascade::ClaimNode& node_;
   pki::DeviceRegistry& registry_;
-  pki::DomainCa& authority_;
+  pki::CertificateAuthority& authority_;
   store::Store& store_;
   const Clock& clock_;
   const DecisionLoopOptions options_;
@@ -409,7 +409,7 @@ class DecisionLoopHandle final : public DecisionLoop {
 }  // namespace
 
 Result<std::unique_ptr<DecisionLoop>> DecisionLoop::open(net::Executor executor, cascade::ClaimNode& node,
-                                                         pki::DeviceRegistry& registry, pki::DomainCa& ca,
+                                                         pki::DeviceRegistry& registry, pki::CertificateAuthority& ca,
                                                          store::Store& store, const Clock& clock,
                                                          DecisionLoopOptions options) {
   net::Executor strand = boost::asio::make_strand(executor);

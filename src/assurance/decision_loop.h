@@ -23,8 +23,8 @@
 #include "assurance/decision.h"
 #include "cascade/claim_node.h"
 #include "net/async.h"
+#include "pki/certificate_authority.h"
 #include "pki/device_registry.h"
-#include "pki/domain_ca.h"
 #include "store/store.h"
 
 namespace cahn::assurance {
@@ -43,7 +43,8 @@ class DecisionLoop {
  public:
   // Reads the last decisions; takes none before run(). All references must outlive it.
   static Result<std::unique_ptr<DecisionLoop>> open(net::Executor, cascade::ClaimNode&, pki::DeviceRegistry&,
-                                                    pki::DomainCa&, store::Store&, const Clock&, DecisionLoopOptions);
+                                                    pki::CertificateAuthority&, store::Store&, const Clock&,
+                                                    DecisionLoopOptions);
   virtual ~DecisionLoop() = default;
 
   // For starting the command server: one life of this store, the state as last decided, and the last number.

@@ -139,8 +139,9 @@ Result<CmpCertificateRequest> read_cmp_request(const CmpMessage&, bool ra_may_ve
 struct CmpRevocationRequest {
   Name issuer;
   std::string serial_hex;
-  // nullopt: a reason that is none of ours (removeFromCRL among them).
+  // nullopt: a reason that is none of ours, or removeFromCRL.
   std::optional<RevocationReason> reason;
+  bool release = false;  // removeFromCRL: a hold is to end
 };
 Result<CmpRevocationRequest> read_cmp_revocation(const CmpMessage&);
 
@@ -166,8 +167,10 @@ Result<Bytes> cmp_ra_request(const Name& subject, const PublicKey& key, const st
                              const std::vector<std::string>& uris);
 Result<Bytes> cmp_confirmation(const Certificate&, int id, const CmpStatusInfo&);
 Bytes cmp_poll(int id);
-// rr, for good. A reason of certificate_hold is written as it is; ours is not the server to take it.
+// rr. A hold is taken from registration authorities only.
 Bytes cmp_revocation(const Certificate&, RevocationReason);
+// The same for a certificate that is known by its number; without a reason, removeFromCRL. Errors: malformed.
+Result<Bytes> cmp_revocation(const Name& issuer, std::string_view serial_hex, std::optional<RevocationReason>);
 // genm: one question without a value.
 Result<Bytes> cmp_question(std::string_view oid);
 
@@ -190,6 +193,7 @@ Bytes cmp_poll_answer(const CmpPollAnswer&);
 Result<CmpPollAnswer> read_cmp_poll_answer(const CmpMessage&);
 
 Bytes cmp_revocation_answer(const CmpStatusInfo&);
+Result<CmpStatusInfo> read_cmp_revocation_answer(const CmpMessage&);
 Bytes cmp_pki_conf();
 Bytes cmp_error(const CmpStatusInfo&);
 Result<CmpStatusInfo> read_cmp_error(const CmpMessage&);

@@ -134,8 +134,10 @@ Bytes digest_of(const EVP_MD* md, ByteView octets) {
   return out;
 }
 
-// reasonCode among the crlEntryDetails; nullopt for one that is none of ours.
-std::optional<RevocationReason> reason_in(ByteView extensions) {
+constexpr int remove_from_crl = 8;
+
+// reasonCode among the crlEntryDetails; nullopt for what cannot be read.
+std::optional<int> reason_code_in(ByteView extensions) {
   for (DerReader each(extensions); !each.at_end();) {
     const auto extension = each.next(tag::sequence);
     if (!extension) return std::nullopt;
@@ -147,13 +149,31 @@ std::optional<RevocationReason> reason_in(ByteView extensions) {
     if (!std::ranges::equal(type->content, oid_reason_code)) continue;
     const ByteView code = value->content;
     if (code.size() != 3 || code[0] != 0x0a || code[1] != 1) return std::nullopt;
-    for (const auto ours : {RevocationReason::unspecified, RevocationReason::key_compromise,
-                            RevocationReason::superseded, RevocationReason::cessation}) {
-      if (static_cast<int>(ours) == code[2]) return ours;
-    }
-    return std::nullopt;
+    return code[2];
   }
-  return RevocationReason::unspecified;
+  return static_cast<int>(RevocationReason::unspecified);
+}
+
+std::optional<RevocationReason> reason_of(int code) {
+  for (const auto ours : {RevocationReason::unspecified, RevocationReason::key_compromise, RevocationReason::superseded,
+                          RevocationReason::cessation, RevocationReason::certificate_hold}) {
+    if (static_cast<int>(ours) == code) return ours;
+  }
+  return std::nullopt;
+}
+
+// RevDetails for an INTEGER's content and a Name in DER.
+Bytes revocation_details(ByteView serial, ByteView issuer, int code) {
+  const Bytes form = der::sequence({der_element(0x81, serial), der::context(3, issuer)});
+  const Bytes reason = der_element(0x0a, Bytes{static_cast<std::uint8_t>(code)});
+  const Bytes details =
+      der::sequence({der::sequence({der_element(tag::oid, oid_reason_code), der::octet_string(reason)})});
+  return der::sequence({der::sequence({form, details})});
+}
+
+Bytes positive(ByteView serial) {
+  const bool needs_zero = serial.empty() || (serial[0] & 0x80) != 0;
+  return der::joined({Bytes(needs_zero ? 1 : 0), serial});
 }
 
 }  // namespace
@@ -188,7 +208,9 @@ Result<CmpRevocationRequest> read_cmp_revocation(const CmpMessage& message) {
   // RFC 9483 4.2
   if (out.serial_hex.empty() || !has_issuer) return malformed(message, "issuer and serialNumber are needed");
   const auto entry = reader.next(tag::sequence);
-  out.reason = reason_in(entry ? entry->content : ByteView());
+  const auto code = reason_code_in(entry ? entry->content : ByteView());
+  out.release = code == remove_from_crl;
+  if (code) out.reason = reason_of(*code);
   return out;
 }
 
@@ -299,16 +321,20 @@ Bytes cmp_poll(int id) { return der::sequence({der::sequence({der::integer(id)})
 
 Bytes cmp_revocation(const Certificate& certificate, RevocationReason reason) {
   const ErrorScope scope;
-  const Bytes serial = octets_of(X509_get0_serialNumber(certificate.handle()));
-  const bool needs_zero = !serial.empty() && (serial[0] & 0x80) != 0;
-  const Bytes zero(needs_zero ? 1 : 0);
-  const Bytes form =
-      der::sequence({der_element(0x81, der::joined({zero, serial})),
-                     der::context(3, encode<i2d_X509_NAME>(X509_get_issuer_name(certificate.handle())))});
-  const Bytes code = der_element(0x0a, Bytes{static_cast<std::uint8_t>(reason)});
-  const Bytes details =
-      der::sequence({der::sequence({der_element(tag::oid, oid_reason_code), der::octet_string(code)})});
-  return der::sequence({der::sequence({form, details})});
+  return revocation_details(positive(octets_of(X509_get0_serialNumber(certificate.handle()))),
+                            encode<i2d_X509_NAME>(X509_get_issuer_name(certificate.handle())),
+                            static_cast<int>(reason));
+}
+
+Result<Bytes> cmp_revocation(const Name& issuer, std::string_view serial_hex, std::optional<RevocationReason> reason) {
+  const ErrorScope scope;
+  const auto serial = hex_decode(serial_hex);
+  if (!serial || serial->empty() || serial->size() > 20) {
+    return fail(CryptoError::malformed, "no serial number of a certificate");
+  }
+  CAHN_TRY(const X509NamePtr name, to_x509_name(issuer));
+  return revocation_details(positive(*serial), encode<i2d_X509_NAME>(name.get()),
+                            reason ? static_cast<int>(*reason) : remove_from_crl);
 }
 
 Result<Bytes> cmp_question(std::string_view oid) { return cmp_general_answer(oid, {}); }
@@ -373,6 +399,17 @@ Result<CmpPollAnswer> read_cmp_poll_answer(const CmpMessage& message) {
 
 Bytes cmp_revocation_answer(const CmpStatusInfo& status) {
   return der::sequence({der::sequence({status_info(status)})});
+}
+
+Result<CmpStatusInfo> read_cmp_revocation_answer(const CmpMessage& message) {
+  DerReader outer(message.content());
+  const auto whole = outer.next(tag::sequence);
+  DerReader fields(whole ? whole->content : ByteView());
+  const auto list = fields.next(tag::sequence);  // revCerts and crls may follow
+  DerReader each(list ? list->content : ByteView());
+  const auto status = read_status(each);
+  if (!status || !each.at_end() || !outer.at_end()) return malformed(message, "not exactly one status");
+  return *status;
 }
 
 Bytes cmp_pki_conf() { return der::null(); }

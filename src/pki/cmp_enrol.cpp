@@ -13,12 +13,6 @@ CmpBody answer_to(CmpBody request) {
   return request == CmpBody::kur ? CmpBody::kup : CmpBody::cp;
 }
 
-bool is_registration_authority(const Server& server, const Chain& client) {
-  if (server.options.registration_authorities.empty()) return false;
-  return client.front().has_extended_key_usage(crypto::oid_cmc_ra) &&
-         crypto::verify_chain(client.front(), client, server.options.registration_authorities, server.clock.now());
-}
-
 // Whether a certificate is one of our CA's, by name and signature; what it is worth is the authority's to say.
 bool is_of_our_ca(const Server& server, const crypto::Certificate& certificate) {
   const auto issued_it = [&](const crypto::Certificate& ca) {
@@ -177,6 +171,13 @@ net::awaitable<void> withdraw(ServerPtr server, crypto::Certificate certificate,
 }
 
 }  // namespace
+
+bool is_registration_authority(const Server& server, const Chain& client) {
+  if (client.empty() || server.options.registration_authorities.empty()) return false;
+  if (server.options.is_known_authority && !server.options.is_known_authority(client.front())) return false;
+  return client.front().has_extended_key_usage(crypto::oid_cmc_ra) &&
+         crypto::verify_chain(client.front(), client, server.options.registration_authorities, server.clock.now());
+}
 
 // What the CA or the authority said, as CMP says it. What is a fault of ours is logged, not told.
 Refusal refusal_of(const Error& error) {

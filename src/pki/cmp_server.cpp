@@ -60,7 +60,9 @@ Answered<crypto::CmpRevocationRequest> read_revocation(const Server& server, con
   if (!std::ranges::any_of(server.issuer.ca_certificates(), is_issuer)) {
     return refuse(CmpFailure::bad_cert_id, "the certificate is not one of this CA");
   }
-  if (!request->reason) {
+  const bool holds = request->release || request->reason == crypto::RevocationReason::certificate_hold;
+  if (holds && server.options.release && is_registration_authority(server, exchange.client)) return *std::move(request);
+  if (holds || !request->reason) {
     return refuse(CmpFailure::bad_request, "the reason must be unspecified, keyCompromise, superseded or cessation");
   }
   return *std::move(request);
@@ -69,9 +71,15 @@ Answered<crypto::CmpRevocationRequest> read_revocation(const Server& server, con
 net::awaitable<Answered<Reply>> revoke(ServerPtr server, ExchangePtr exchange) {
   const auto request = read_revocation(*server, *exchange);
   if (!request) co_return std::unexpected(request.error());
-  auto asking = server->authority.may_revoke(exchange->client, request->serial_hex);
-  auto result = co_await std::move(asking);
-  if (result) {
+  Result<void> result;
+  if (!is_registration_authority(*server, exchange->client)) {
+    auto asking = server->authority.may_revoke(exchange->client, request->serial_hex);
+    result = co_await std::move(asking);
+  }
+  if (result && request->release) {
+    auto releasing = server->options.release(request->serial_hex);
+    result = co_await std::move(releasing);
+  } else if (result) {
     auto revoking = server->options.revoke(request->serial_hex, *request->reason);
     result = co_await std::move(revoking);
   }
@@ -208,7 +216,10 @@ net::awaitable<HttpResponse> answer_text(int status, std::string_view text) {
   co_return HttpResponse::text(status, text);
 }
 
-net::awaitable<HttpResponse> answer_http(ServerPtr server, HttpRequest request) {
+net::awaitable<HttpResponse> answer_http(ServerPtr server, HttpRequest request, const net::Session& session) {
+  if (server->options.may_connect && !server->options.may_connect(session)) {
+    return answer_text(403, "this CA does not know the client certificate of this connection");
+  }
   if (net::media_type(request.headers.get("Content-Type").value_or("")) != media_type_cmp) {
     return answer_text(415, "the body must be application/pkixcmp");
   }
@@ -234,8 +245,8 @@ void add_cmp_routes(net::Router& router, Issuer& issuer, EnrolmentAuthority& aut
        {std::string(), std::string("/{operation}"), std::string("/p/{name}"), std::string("/p/{name}/{operation}")}) {
     router.on(
         "POST", std::string(cmp::cmp_root) + path,
-        [server](net::HttpRequest request, const net::Session&) {
-          return cmp::answer_http(server, std::move(request));
+        [server](net::HttpRequest request, const net::Session& session) {
+          return cmp::answer_http(server, std::move(request), session);
         },
         crypto::CmpMessage::max_octets);
   }

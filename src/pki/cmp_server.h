@@ -35,8 +35,14 @@ struct CmpOptions {
   // Registration authorities: who signs with a certificate with id-kp-cmcRA that leads here is believed about
   // possession (raVerified) and subject, and its requests are not asked of the authority. Empty: none.
   crypto::TrustStore registration_authorities;
+  // Which of those; empty: all of them.
+  std::function<bool(const crypto::Certificate&)> is_known_authority;
+  // Whom messages are taken from at all, by TLS; others get 403. Empty: anybody.
+  std::function<bool(const net::Session&)> may_connect;
   // Puts a certificate on the revocation list; empty: rr is refused. Who may is asked of the authority.
   std::function<net::awaitable<Result<void>>(std::string serial_hex, crypto::RevocationReason)> revoke;
+  // Ends a hold (removeFromCRL). Holds and their ends are taken from registration authorities only; empty: refused.
+  std::function<net::awaitable<Result<void>>(std::string serial_hex)> release;
   crypto::Name request_template{{"serialNumber", ""}};  // what getcertreqtemplate says a request should hold
   bool ca_certificates_in_ip = true;  // caPubs of ip: RFC 9733 wants them, the draft before it did not (decision 12)
   bool grant_implicit_confirm = true;

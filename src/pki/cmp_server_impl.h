@@ -69,6 +69,9 @@ using ExchangePtr = std::shared_ptr<const Exchange>;
 // What the CA or the authority said, as CMP says it. What is a fault of ours is logged, not told.
 Refusal refusal_of(const Error&);
 
+// By whom a message is signed: a registration authority that is believed?
+bool is_registration_authority(const Server&, const Chain& client);
+
 // ir, cr, p10cr and kur; certConf; pollReq; error.
 net::awaitable<Answered<Reply>> request_certificate(ServerPtr, ExchangePtr);
 net::awaitable<Answered<Reply>> confirm(ServerPtr, ExchangePtr);

@@ -12,7 +12,7 @@
 
 #include "base/time.h"
 #include "crypto/crl.h"
-#include "pki/issuer.h"
+#include "pki/certificate_authority.h"
 #include "store/store.h"
 
 namespace cahn::pki {
@@ -38,19 +38,13 @@ struct DomainCaOptions {
   std::function<Bytes()> make_serial;  // for tests; empty: 16 random octets
 };
 
-class DomainCa : public Issuer {
+class DomainCa : public CertificateAuthority {
  public:
   // Creates key and self-signed certificate on first use; both and all records live in `store`'s folder and `store`.
   static Result<std::unique_ptr<DomainCa>> open(store::Store&, const Clock&, DomainCaOptions);
 
   virtual const crypto::Certificate& certificate() const = 0;
 
-  // Puts the certificate on the CRL. certificate_hold can be released; any other reason is for good and also replaces a
-  // hold. Durable when it completes. Unknown serials are an error (bad_request).
-  virtual boost::asio::awaitable<Result<void>> revoke(std::string serial_hex, crypto::RevocationReason reason) = 0;
-  // Drops a hold; an error for what is revoked for good; nothing to do for what is good.
-  virtual boost::asio::awaitable<Result<void>> release(std::string serial_hex) = 0;
-  virtual std::optional<crypto::RevocationReason> revocation(std::string_view serial_hex) const = 0;
   // The current CRL, DER; never stale by more than crl_interval after a change and always within its nextUpdate.
   virtual Bytes crl() const = 0;
   // The CRL of one of the CA's keys, the present one or an earlier one; nullopt when there is no such key. All list the

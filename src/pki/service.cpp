@@ -12,7 +12,7 @@ std::string_view revocation_text(const std::optional<crypto::RevocationReason>& 
   return *reason == crypto::RevocationReason::certificate_hold ? "on hold" : "revoked";
 }
 
-json to_json(const DeviceRecord& record, const DomainCa& ca) {
+json to_json(const DeviceRecord& record, const CertificateAuthority& ca) {
   json ldevids = json::array();
   for (const crypto::Certificate& ldevid : record.ldevids)
     ldevids.push_back({{"serial", ldevid.serial_hex()},
@@ -38,7 +38,8 @@ bool matches(const DeviceRecord& record, std::string_view key, std::string_view 
   return false;
 }
 
-net::awaitable<net::HttpResponse> answer_devices(DeviceRegistry* registry, DomainCa* ca, net::HttpRequest request) {
+net::awaitable<net::HttpResponse> answer_devices(DeviceRegistry* registry, CertificateAuthority* ca,
+                                                 net::HttpRequest request) {
   json found = json::array();
   const std::string_view query = request.query;
   const std::size_t equals = query.find('=');
@@ -84,7 +85,7 @@ void add_crl_route(net::Router& router, DomainCa& ca) {
   });
 }
 
-void add_device_routes(net::Router& router, DeviceRegistry& registry, DomainCa& ca) {
+void add_device_routes(net::Router& router, DeviceRegistry& registry, CertificateAuthority& ca) {
   router.on("GET", "/devices", [registry = &registry, ca = &ca](net::HttpRequest request, const net::Session&) {
     return answer_devices(registry, ca, std::move(request));
   });

@@ -16,6 +16,6 @@ namespace cahn::pki {
 
 // `ca` and `registry` must outlive the server.
 void add_crl_route(net::Router& router, DomainCa& ca);
-void add_device_routes(net::Router& router, DeviceRegistry& registry, DomainCa& ca);
+void add_device_routes(net::Router& router, DeviceRegistry& registry, CertificateAuthority& ca);
 
 }  // namespace cahn::pki

@@ -28,6 +28,9 @@ struct UpstreamOptions {
   crypto::TrustStore ca_anchors;                     // where what it issues, and who signs its CMP answers, must lead
   std::vector<crypto::Certificate> ca_certificates;  // what clients are told to trust, issuing CA first, root last
   net::ClientLimits limits{.response = std::chrono::seconds(20)};
+  // CMP: while the CA cannot be reached, or has forgotten a request, issue() answers undecided, so that clients come
+  // again with what they have (BRSKI-AE 4.1: store and forward); else unavailable.
+  bool wait_while_away = false;
   std::size_t max_pending = 1000;                       // CMP: requests the CA has not decided
   std::chrono::seconds pending = std::chrono::days(4);  // and for how long (decision 5)
 };

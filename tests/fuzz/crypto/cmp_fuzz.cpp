@@ -19,6 +19,7 @@ void read_bodies(const crypto::CmpMessage& message) {
   }
   (void)crypto::read_cmp_request(message, true);
   (void)crypto::read_cmp_revocation(message);
+  (void)crypto::read_cmp_revocation_answer(message);
   (void)crypto::read_cmp_confirmation(message);
   (void)crypto::read_cmp_poll(message);
   (void)crypto::read_cmp_general(message);

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "crypto/csr.h"
+#include "pki/domain_ca.h"
 #include "tests/unit/assurance/fake_claim_node.h"
 #include "tests/unit/assurance/parties.h"
 #include "tests/unit/base/temporary_folder.h"

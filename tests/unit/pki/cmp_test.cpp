@@ -206,6 +206,40 @@ TEST_F(Cmp, RevokesForNobodyElseAndPutsNobodyOnHold) {
       CmpFailure::bad_cert_id, "not one of this CA");
 }
 
+TEST_F(Cmp, HoldsAndReleasesForARegistrationAuthorityItKnows) {
+  const auto ra = registration_authority();
+  cmp_.registration_authorities = crypto::TrustStore({ca_->certificate()});
+  cmp_.release = [this](std::string serial) { return ca_->release(serial); };
+  cmp_.is_known_authority = [&](const crypto::Certificate& who) { return who == ra.chain.front(); };
+  restart_cmp();
+  const auto ldevid = issue_ldevid("SN-2");
+  const auto order = [&](const crypto::TlsIdentity& who, std::optional<crypto::RevocationReason> reason) {
+    return exchange(
+        message(who, CmpBody::rr,
+                value_of(crypto::cmp_revocation(ca_->certificate().subject(), ldevid.serial_hex(), reason))),
+        "/revocation");
+  };
+  const auto hold = crypto::RevocationReason::certificate_hold;
+  EXPECT_EQ(value_of(crypto::read_cmp_revocation_answer(order(ra, hold))).status, crypto::CmpStatus::accepted);
+  EXPECT_EQ(ca_->revocation(ldevid.serial_hex()), hold);
+  const auto stranger = registration_authority();  // of the same CA, with cmcRA, and not on the list
+  EXPECT_EQ(refusal_in(order(stranger, std::nullopt)).failure, CmpFailure::bad_request);
+  EXPECT_EQ(ca_->revocation(ldevid.serial_hex()), hold);
+  EXPECT_EQ(value_of(crypto::read_cmp_revocation_answer(order(ra, std::nullopt))).status, crypto::CmpStatus::accepted);
+  EXPECT_EQ(ca_->revocation(ldevid.serial_hex()), std::nullopt);
+  order(ra, crypto::RevocationReason::key_compromise);
+  const auto for_good = value_of(crypto::read_cmp_revocation_answer(order(ra, std::nullopt)));
+  EXPECT_EQ(for_good.status, crypto::CmpStatus::rejection) << "what is revoked for good is not released";
+  EXPECT_EQ(ca_->revocation(ldevid.serial_hex()), crypto::RevocationReason::key_compromise);
+}
+
+TEST_F(Cmp, TakesMessagesOnlyFromConnectionsThatMay) {
+  cmp_.may_connect = [](const net::Session& session) { return !session.peer_chain.empty(); };
+  restart_cmp();
+  EXPECT_EQ(post_cmp(ir(device("SN-1")).der()).status, 403);
+  EXPECT_EQ(authority_.asked, 0);
+}
+
 TEST_F(Cmp, TellsCaCertificatesAndTemplateToAnybody) {
   auto* ca = ca_.get();
   const std::string uri = "file:" + (folder_ / "ca-2.key").string();

@@ -67,7 +67,7 @@ class EstTest : public CaTest {
   EstTest() { start(); }
   ~EstTest() override { stop(); }
 
-  void start(EstOptions est = {}) {
+  void start(EstOptions est = {}, std::uint16_t port = 0) {
     net::Router router;
     if (!est.label.empty()) add_est_routes(router, *ca_, authority_);
     add_est_routes(router, *ca_, authority_, std::move(est));
@@ -76,9 +76,11 @@ class EstTest : public CaTest {
     IssueRequest request{csr_of(key), Profile::registrar, {{"CN", "localhost"}}, {"localhost"}, {}, {"127.0.0.1"}};
     const auto issued = value_of(issue(request));
     crypto::TlsServerOptions tls{.identity = {{issued.certificate, ca_->certificate()}, key}};
-    net::ServerOptions options{.name = "est", .address = "127.0.0.1", .tls = value_of(crypto::TlsContext::server(tls))};
+    net::ServerOptions options{
+        .name = "est", .address = "127.0.0.1", .port = port, .tls = value_of(crypto::TlsContext::server(tls))};
     server_ = value_of(net::HttpServer::start(runtime_.executor(), std::move(options), std::move(router)));
   }
+  void start_at(std::uint16_t port) { start({}, port); }
   void restart_with(EstOptions options) {
     stop();
     start(std::move(options));
