@@ -9,6 +9,7 @@ class App;
 
 namespace cahn::apps {
 
+void add_ca_command(CLI::App& program, int& exit_code);
 void add_factory_command(CLI::App& program, int& exit_code);
 void add_masa_command(CLI::App& program, int& exit_code);
 void add_proxy_command(CLI::App& program, int& exit_code);

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   program.set_version_flag("--version", "cahn 0.1.0");
   int exit_code = 0;
+  cahn::apps::add_ca_command(program, exit_code);
   cahn::apps::add_factory_command(program, exit_code);
   cahn::apps::add_masa_command(program, exit_code);
   cahn::apps::add_proxy_command(program, exit_code);

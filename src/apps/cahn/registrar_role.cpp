@@ -46,7 +46,8 @@ RegistrarIdentityOptions identity_options(const RegistrarSettings& settings) {
     options.ca_key = std::filesystem::absolute(options.ca_key).string();
   }
   options.status_url = settings.status_url;
-  while (options.status_url.ends_with('/')) options.status_url.pop_back();
+  options.ca_url = settings.ca;
+  options.ca_certificate = settings.ca_certificate;
   return options;
 }
 
@@ -58,16 +59,44 @@ Result<void> check_owners(const RegistrarSettings& settings) {
   return {};
 }
 
+// A CA elsewhere is told by URL and certificate.
+Result<void> check_ca(const RegistrarSettings& settings) {
+  if (settings.ca.empty() != settings.ca_certificate.empty())
+    return fail(SettingsError::missing, "`ca` and `ca-certificate` are needed both, or neither");
+  if (!settings.ca.empty() && !settings.ca.starts_with("https://"))
+    return fail(SettingsError::bad_value, "`ca` must begin with https://");
+  if (!settings.ca.empty() && !settings.status_url.empty())
+    return fail(SettingsError::bad_value, "`status-url` is a setting of `cahn ca` where the CA is elsewhere");
+  return {};
+}
+
+Result<void> must_hold_the_ca(const RegistrarSettings& settings, const std::string& command) {
+  if (settings.ca.empty()) return {};
+  return fail(SettingsError::bad_value, "the CA is elsewhere: use `" + command + "` there");
+}
+
+void print_names(const std::filesystem::path& state, const crypto::PublicKey& registrar, const crypto::PublicKey& node,
+                 const std::string& more = {}) {
+  std::printf("{\"registrar\":\"%s\",\"command_key\":\"%s\",\"domain_ca\":\"%s\"%s}\n",
+              credential::did_key(registrar).c_str(), credential::did_key(node).c_str(),
+              (state / "domain-ca.pem").c_str(), more.c_str());
+}
+
 // `cahn registrar init`: makes the identities and says their names, so that their owner can sign for them.
 Result<void> init_registrar(RegistrarSettings& settings) {
   CAHN_CHECK(settings.role.load());
   CAHN_CHECK(check_owners(settings));
+  CAHN_CHECK(check_ca(settings));
+  if (!settings.ca.empty()) {
+    CAHN_TRY(const auto request, prepare_registrar(settings.role.state(), identity_options(settings)));
+    print_names(request.state.path(), request.tls_key->public_key(), request.node_key->public_key(),
+                ",\"request\":\"" + (request.state / "tls.csr").string() + "\"");
+    return {};
+  }
   net::Runtime runtime(1);
   runtime.start();
   CAHN_TRY(auto parts, open_registrar(runtime, settings.role.state(), identity_options(settings)));
-  std::printf("{\"registrar\":\"%s\",\"command_key\":\"%s\",\"domain_ca\":\"%s\"}\n",
-              credential::did_key(parts.tls.key->public_key()).c_str(),
-              credential::did_key(parts.node_key->public_key()).c_str(), (parts.state / "domain-ca.pem").c_str());
+  print_names(parts.state.path(), parts.tls.key->public_key(), parts.node_key->public_key());
   return {};
 }
 
@@ -75,12 +104,13 @@ Result<void> init_registrar(RegistrarSettings& settings) {
 Result<void> roll_over_ca(RegistrarSettings& settings) {
   CAHN_CHECK(settings.role.load());
   CAHN_CHECK(check_owners(settings));
+  CAHN_CHECK(must_hold_the_ca(settings, "cahn ca roll-over"));
   net::Runtime runtime(1);
   runtime.start();
   CAHN_TRY(auto parts, open_registrar(runtime, settings.role.state(), identity_options(settings)));
-  CAHN_CHECK(roll_over(runtime, parts));
+  CAHN_CHECK(roll_over(runtime, parts.state, *parts.own_ca));
   std::printf("{\"domain_ca\":\"%s\",\"roots\":%zu}\n", (parts.state / "domain-ca.pem").c_str(),
-              parts.ca->roots().size());
+              parts.own_ca->roots().size());
   return {};
 }
 
@@ -92,35 +122,47 @@ struct ServerCertificateRequest {
 Result<void> sign_server_certificate(RegistrarSettings& settings, const ServerCertificateRequest& request) {
   CAHN_CHECK(settings.role.load());
   CAHN_CHECK(check_owners(settings));
+  CAHN_CHECK(must_hold_the_ca(settings, "cahn ca sign"));
   CAHN_TRY(const Bytes csr, read_file(request.csr));
   net::Runtime runtime(1);
   runtime.start();
   CAHN_TRY(auto parts, open_registrar(runtime, settings.role.state(), identity_options(settings)));
-  CAHN_TRY(const auto chain, issue_server_certificate(runtime, *parts.ca, pki::Profile::radius_server, csr,
+  CAHN_TRY(const auto chain, issue_server_certificate(runtime, *parts.own_ca, pki::Profile::radius_server, csr,
                                                       request.name, {request.name}, {}));
   return write_certificates(request.out, chain);
 }
 
-// Looks after devices that say nothing and after what is stapled, until it is told to stop.
+// Looks after devices that say nothing, after what is stapled, and for what a CA elsewhere has revoked, until it is told
+// to stop.
 struct Watch {
   std::atomic<bool> stopping = false, done = true;
   std::shared_ptr<pki::OcspStaple> staple;
 };
 
-net::awaitable<void> watch_silent_devices(Watch* watch, brski::Registrar* registrar) {
+net::awaitable<void> learn_revocations(pki::RemoteCa* ca) {
+  auto fetching = ca->fetch_crl();
+  const auto fetched = co_await std::move(fetching);
+  if (!fetched)
+    log::warning("REGISTRAR_CRL_NOT_FETCHED", "the CRL of the CA was not taken over: " + fetched.error().message);
+}
+
+// `ca`: one in another process, or null.
+net::awaitable<void> watch_silent_devices(Watch* watch, brski::Registrar* registrar, pki::RemoteCa* ca) {
   constexpr std::chrono::milliseconds step{100};
   constexpr std::chrono::seconds period{30}, staple_period{15};  // a response holds for a minute
   std::chrono::milliseconds since_refresh{0};
+  if (ca) co_await learn_revocations(ca);
   for (std::chrono::milliseconds waited{0}; !watch->stopping; waited += step) {
     co_await net::sleep_for(step);
     since_refresh += step;
-    if (since_refresh >= staple_period) {
+    if (watch->staple && since_refresh >= staple_period) {
       since_refresh = {};
       co_await pki::OcspStaple::refresh(watch->staple);
     }
     if (waited < period) continue;
     waited = {};
     co_await registrar->look_after_silent_devices();
+    if (ca) co_await learn_revocations(ca);
   }
   watch->done = true;
 }
@@ -156,11 +198,11 @@ Result<void> open_claim_node(RunningRegistrar& running, const RegistrarSettings&
 
 Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& settings) {
   CAHN_TRY(running.registry, pki::DeviceRegistry::open(*running.parts->store));
-  pki::DomainCa* ca = running.parts->ca.get();
+  pki::CertificateAuthority* ca = &running.parts->ca();
   brski::RegistrarOptions options;
   options.identity = running.parts->tls;
   options.domain_ca = ca->ca_certificates();
-  options.retired_roots = ca->roots();
+  options.retired_roots = running.parts->roots;
   CAHN_TRY(options.manufacturers, read_manufacturers(settings.manufacturers));
   CAHN_TRY(options.masa_tls_anchors, read_anchors(settings.masa_anchors));
   CAHN_CHECK(read_policies(settings, options));
@@ -175,7 +217,7 @@ Result<void> open_brski(RunningRegistrar& running, const RegistrarSettings& sett
 
 Result<void> open_assurance(RunningRegistrar& running, const RegistrarSettings& settings) {
   CAHN_TRY(running.loop, assurance::DecisionLoop::open(running.runtime.executor(), *running.node, *running.registry,
-                                                       *running.parts->ca, *running.parts->store, system_clock(),
+                                                       running.parts->ca(), *running.parts->store, system_clock(),
                                                        {.network = settings.network, .segment = {}}));
   CAHN_TRY(const Bytes ownership, read_file(settings.ownership));
   CAHN_TRY(const Bytes commander, read_file(settings.command_ownership));
@@ -198,9 +240,9 @@ Result<void> open_assurance(RunningRegistrar& running, const RegistrarSettings& 
   return {};
 }
 
-// EST and CMP for devices, CRL and OCSP for everybody.
+// EST and CMP for devices; CRL and OCSP for everybody, unless the CA is elsewhere and offers them itself.
 void add_pki_routes(net::Router& router, RunningRegistrar& running, const RegistrarSettings& settings) {
-  pki::DomainCa* ca = running.parts->ca.get();
+  pki::CertificateAuthority* ca = &running.parts->ca();
   pki::EstOptions est;
   est.csr_attribute_oids = settings.csr_attributes;
   est.enrolment = settings.est_enrolment;
@@ -213,16 +255,21 @@ void add_pki_routes(net::Router& router, RunningRegistrar& running, const Regist
     cmp.revoke = [ca](std::string serial, crypto::RevocationReason reason) { return ca->revoke(serial, reason); };
     pki::add_cmp_routes(router, *ca, *running.registrar, std::move(cmp));
   }
-  pki::add_crl_route(router, *ca);
-  pki::add_ocsp_routes(router, *ca);
+  if (!running.parts->own_ca) return;
+  pki::add_crl_route(router, *running.parts->own_ca);
+  pki::add_ocsp_routes(router, *running.parts->own_ca);
 }
 
 Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& settings) {
   // For pledges whose voucher demands it, which can ask nobody but the registrar itself (RFC 8366 5.3).
-  CAHN_TRY(running.watch.staple, pki::OcspStaple::create(*running.parts->ca, running.parts->tls.chain.front()));
-  const auto staple = running.watch.staple;
-  net::run_blocking<void>(running.runtime, [staple] { return pki::OcspStaple::refresh(staple); });
-  CAHN_TRY(const auto context, open_to_all(running.parts->tls, staple->source()));
+  crypto::StatusSource status;
+  if (running.parts->own_ca) {
+    CAHN_TRY(running.watch.staple, pki::OcspStaple::create(*running.parts->own_ca, running.parts->tls.chain.front()));
+    const auto staple = running.watch.staple;
+    net::run_blocking<void>(running.runtime, [staple] { return pki::OcspStaple::refresh(staple); });
+    status = staple->source();
+  }
+  CAHN_TRY(const auto context, open_to_all(running.parts->tls, std::move(status)));
   const net::Executor executor = running.runtime.executor();
   const auto serve_here = [&](const char* name, std::uint16_t port, net::Router router) {
     return serve(running.runtime, running.servers, context, name, settings.listen, port, std::move(router));
@@ -235,7 +282,7 @@ Result<void> open_servers(RunningRegistrar& running, const RegistrarSettings& se
   cascade::add_claim_routes(claims_router, *running.node);
   CAHN_CHECK(serve_here("claims", settings.node.node_port, std::move(claims_router)));
   net::Router operator_router;
-  pki::add_device_routes(operator_router, *running.registry, *running.parts->ca);
+  pki::add_device_routes(operator_router, *running.registry, running.parts->ca());
   CAHN_TRY(std::string token, operator_token(running.parts->state / "operator.token"));
   running.registrar->add_operator_routes(operator_router, std::move(token));
   CAHN_TRY(auto health, net::start_health_server(
@@ -300,6 +347,7 @@ Result<void> reload_makers(RegistrarSettings& settings, brski::Registrar& regist
 Result<void> run_registrar(RegistrarSettings& settings) {
   CAHN_CHECK(settings.role.load());
   CAHN_CHECK(check_owners(settings));
+  CAHN_CHECK(check_ca(settings));
   CAHN_CHECK(settings.role.require("manufacturer", settings.manufacturers));
   CAHN_CHECK(settings.role.require("masa-anchor", settings.masa_anchors));
   CAHN_CHECK(settings.role.require("binding-key", settings.node.binding_keys));
@@ -325,7 +373,8 @@ Result<void> run_registrar(RegistrarSettings& settings) {
   running.servers.stop_others = [all] { return stop_parts(all); };
   running.watch.done = false;
   net::spawn_on_strand(
-      running.runtime.executor(), [all] { return watch_silent_devices(&all->watch, all->registrar.get()); },
+      running.runtime.executor(),
+      [all] { return watch_silent_devices(&all->watch, all->registrar.get(), all->parts->remote_ca.get()); },
       "watch of silent devices");
   const auto reload = [all, &settings] {
     const auto set = reload_makers(settings, *all->registrar);

@@ -46,6 +46,8 @@ struct RegistrarSettings {
     role.add("grasp-period", grasp_period, "Seconds between two GRASP announcements; below 60 for tests only");
     role.add("ca-key", ca_key,
              "Key of the domain CA: a file or a pkcs11: or tpm2: URI (default: STATE/ca.key, made at first)");
+    role.add("ca", ca, "https URL of the domain's CA in a process of its own, a `cahn ca` (default: the CA is here)");
+    role.add("ca-certificate", ca_certificate, "PEM file: certificate of that CA, its present one first");
     role.add("ldevid-days", ldevid_days, "Validity of LDevIDs, days");
     role.add("ldevid-seconds", ldevid_seconds, "Validity of LDevIDs in seconds instead of days; 0: days. For tests");
     role.add("status-url", status_url, "URL under which LDevIDs say their CRL and OCSP are found (default: none)");
@@ -73,7 +75,7 @@ struct RegistrarSettings {
   std::uint16_t port = 8443, command_port = 8445, health_port = 18443;
   std::uint32_t ldevid_days = 365, ldevid_seconds = 0, lease_seconds = 3600, grasp_period = 60;
   std::vector<std::string> grasp_interfaces, dns_names, ip_addresses, manufacturers, masa_anchors;
-  std::string status_url, ca_key;
+  std::string status_url, ca, ca_certificate, ca_key;
   std::vector<std::string> csr_attributes;
   bool est_enrolment = true, est_server_keys = false, est_pop_linking = false, cmp = true;
   bool announce = true, grasp = true, grasp_to_pledges = false;
