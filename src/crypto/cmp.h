@@ -205,6 +205,8 @@ inline constexpr std::string_view oid_cmp_root_update = "1.3.6.1.5.5.7.4.18";
 inline constexpr std::string_view oid_cmp_request_template = "1.3.6.1.5.5.7.4.19";
 inline constexpr std::string_view oid_cmp_root_certificate = "1.3.6.1.5.5.7.4.20";
 Bytes cmp_ca_certificates(std::span<const Certificate>);
+// What a genp tells of that kind. Errors: malformed.
+Result<std::vector<Certificate>> read_cmp_ca_certificates(const CmpMessage&);
 // RFC 9483 4.3.2: the new root, and how it hangs together with the old one.
 Bytes cmp_root_update(const Certificate& new_with_new, const Certificate& new_with_old,
                       const Certificate& old_with_new);

@@ -176,6 +176,17 @@ Bytes positive(ByteView serial) {
   return der::joined({Bytes(needs_zero ? 1 : 0), serial});
 }
 
+Result<std::vector<Certificate>> certificates_in(const CmpMessage& message, ByteView list) {
+  std::vector<Certificate> out;
+  for (DerReader each(list); !each.at_end();) {
+    const auto one = each.next(tag::sequence);
+    if (!one || out.size() == CmpMessage::max_certificates) return malformed(message, "the CA certificates");
+    CAHN_TRY(auto certificate, Certificate::from_der(one->whole));
+    out.push_back(std::move(certificate));
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<CmpCertificateRequest> read_cmp_request(const CmpMessage& message, bool ra_may_verify) {
@@ -357,12 +368,7 @@ Result<CmpCertificateAnswer> read_cmp_answer(const CmpMessage& message) {
     DerReader list(wrapped->content);
     const auto certificates = list.next(tag::sequence);
     if (!certificates) return malformed(message, "caPubs");
-    for (DerReader each(certificates->content); !each.at_end();) {
-      const auto one = each.next(tag::sequence);
-      if (!one || out.ca_certificates.size() == CmpMessage::max_certificates) return malformed(message, "caPubs");
-      CAHN_TRY(auto certificate, Certificate::from_der(one->whole));
-      out.ca_certificates.push_back(std::move(certificate));
-    }
+    CAHN_TRY(out.ca_certificates, certificates_in(message, certificates->content));
   }
   const auto responses = reader.next(tag::sequence);
   DerReader each(responses ? responses->content : ByteView());
@@ -433,6 +439,19 @@ Result<Bytes> cmp_general_answer(std::string_view oid, ByteView value) {
 }
 
 Bytes cmp_ca_certificates(std::span<const Certificate> certificates) { return certificate_sequence(certificates); }
+
+Result<std::vector<Certificate>> read_cmp_ca_certificates(const CmpMessage& message) {
+  const ErrorScope scope;
+  CAHN_TRY(const auto oids, read_cmp_general(message));
+  if (oids.size() != 1 || oids.front() != oid_cmp_ca_certificates) return malformed(message, "no CA certificates");
+  CAHN_TRY(const DerElement info, only_element(message));
+  DerReader fields(info.content);
+  fields.next(tag::oid);
+  if (fields.at_end()) return std::vector<Certificate>();  // RFC 9483 4.3.1: there are none
+  const auto list = fields.next(tag::sequence);
+  if (!list || !fields.at_end()) return malformed(message, "the CA certificates");
+  return certificates_in(message, list->content);
+}
 
 Bytes cmp_root_update(const Certificate& new_with_new, const Certificate& new_with_old,
                       const Certificate& old_with_new) {

@@ -18,13 +18,21 @@ Result<std::unique_ptr<CmpChannel>> CmpChannel::create(UpstreamOptions options, 
   if (options.ca_certificates.empty()) {
     return fail(PkiError::bad_request, "an upstream CA needs its certificate named");
   }
-  CAHN_TRY(Bytes recipient, crypto::general_name(options.ca_certificates.front().subject()));
+  auto parties = std::make_shared<CmpParties>();
+  CAHN_TRY(parties->recipient, crypto::general_name(options.ca_certificates.front().subject()));
+  parties->signer = options.identity;
+  parties->path = url.path;
+  parties->check = [anchors = options.ca_anchors, &clock](const crypto::Certificate& signer,
+                                                          std::span<const crypto::Certificate> others) -> Result<void> {
+    CAHN_CHECK(crypto::verify_chain(signer, others, anchors, clock.now()));
+    return {};
+  };
   std::optional<crypto::TlsContext> tls;
   if (url.tls) {
     CAHN_TRY(tls, crypto::TlsContext::client({.identity = options.identity, .anchors = options.tls_anchors}));
   }
   return std::unique_ptr<CmpChannel>(
-      new CmpChannel(std::move(options), std::move(url), std::move(tls), std::move(recipient), clock));
+      new CmpChannel(std::move(options), std::move(url), std::move(tls), std::move(parties)));
 }
 
 net::awaitable<Result<CmpChannel::Connection>> CmpChannel::connect() const {
@@ -34,49 +42,9 @@ net::awaitable<Result<CmpChannel::Connection>> CmpChannel::connect() const {
   co_return Connection(std::move(opened));
 }
 
-// RFC 9483 3.5: the answer is signed by somebody of the CA, and belongs to our message.
-Result<CmpMessage> CmpChannel::read(const net::HttpResponse& response, const CmpConversation& conversation) const {
-  if (response.status != 200) {
-    return fail(response.status >= 500 ? PkiError::unavailable : PkiError::server_refused,
-                "the CA answered with HTTP status " + std::to_string(response.status));
-  }
-  auto message = CmpMessage::from_der(response.body);
-  if (!message) return fail(PkiError::bad_answer, message.error().message);
-  const auto signer = message->verify_signer();
-  if (!signer) return fail(PkiError::bad_answer, "the CA's answer: " + signer.error().message);
-  if (auto path = crypto::verify_chain(*signer, message->extra_certificates(), options_.ca_anchors, clock_.now());
-      !path) {
-    return fail(PkiError::bad_answer, "the signer of the CA's answer: " + path.error().message);
-  }
-  if (message->header().transaction_id != conversation.id ||
-      message->header().recipient_nonce != conversation.our_nonce) {
-    return fail(PkiError::bad_answer, "the CA's answer belongs to another message");
-  }
-  return message;
-}
-
 net::awaitable<Result<CmpMessage>> CmpChannel::exchange(Connection connection, CmpConversation& conversation,
                                                         CmpBody body, Bytes content) const {
-  conversation.our_nonce = random_bytes(crypto::CmpHeader::min_nonce);
-  crypto::CmpHeader header;
-  header.recipient = recipient_;
-  header.transaction_id = conversation.id;
-  header.sender_nonce = conversation.our_nonce;
-  header.recipient_nonce = conversation.its_nonce;
-  net::HttpRequest request;
-  request.method = "POST";
-  request.path = url_.path;
-  request.headers.set("Content-Type", "application/pkixcmp");
-  CAHN_CO_TRY(request.body,
-              crypto::make_cmp_message(header, body, content, options_.identity.chain, *options_.identity.key));
-  auto sending = connection->send(std::move(request));
-  CAHN_CO_TRY(const auto response, co_await std::move(sending));
-  CAHN_CO_TRY(auto message, read(response, conversation));
-  conversation.its_nonce = message.header().sender_nonce;
-  if (message.body() != CmpBody::error) co_return message;
-  conversation.broken = true;
-  const auto error = crypto::read_cmp_error(message);
-  co_return fail(PkiError::server_refused, "the CA answered with an error: " + (error ? error->text : "unreadable"));
+  return cmp_exchange(std::move(connection), parties_, conversation, body, std::move(content));
 }
 
 net::awaitable<Result<Bytes>> CmpChannel::fetch(std::string path) const {

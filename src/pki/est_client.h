@@ -32,7 +32,8 @@ net::awaitable<Result<EstAnswer>> est_ask(net::HttpConnection&, EstQuestion);
 
 // The same for who does not wait, with a CSR that is read first (malformed). The issued certificate; its key must be
 // the CSR's (bad_answer otherwise). 202 is undecided, with the Retry-After in the message: the same request may be sent
-// again. A refusal (4xx) is server_refused, a server in trouble (5xx) unavailable.
+// again. A refusal (4xx) is server_refused, a server in trouble (5xx) unavailable, one without the operation (404, 405,
+// 501) not_offered.
 net::awaitable<Result<crypto::Certificate>> est_enroll(net::HttpConnection&, const Bytes& csr_der, bool reenroll,
                                                        std::string label = {});
 

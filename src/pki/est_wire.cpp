@@ -16,6 +16,8 @@ std::string_view error_name(PkiError error) {
       return "unknown_label";
     case PkiError::unavailable:
       return "unavailable";
+    case PkiError::not_offered:
+      return "not_offered";
     case PkiError::server_refused:
       return "server_refused";
     case PkiError::bad_answer:

@@ -21,6 +21,7 @@ enum class PkiError {
   unknown_label,
   unavailable,     // store or upstream CA gone
   server_refused,  // client side: the server said no; the message carries its status and text
+  not_offered,     // client side: the server does not know the operation (404, 405, 501)
   bad_answer,      // client side: what came back is no certificate of ours
   undecided        // not now, perhaps later: the server answers 202 with Retry-After (RFC 7030 4.2.3)
 };

@@ -23,6 +23,7 @@ void read_bodies(const crypto::CmpMessage& message) {
   (void)crypto::read_cmp_confirmation(message);
   (void)crypto::read_cmp_poll(message);
   (void)crypto::read_cmp_general(message);
+  (void)crypto::read_cmp_ca_certificates(message);
   (void)crypto::read_cmp_answer(message);
   (void)crypto::read_cmp_poll_answer(message);
   (void)crypto::read_cmp_error(message);
