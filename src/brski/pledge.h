@@ -1,7 +1,7 @@
 // The pledge of RFC 8995: a device that wants to belong to whoever its manufacturer's voucher names.
 //
 // onboard() tries candidates in turn. With each: provisional TLS, a voucher-request with a nonce of its own, the
-// voucher's checks, and then on the same connection EST. What comes out is kept in the state directory:
+// voucher's checks, and then on the same connection EST, or CMP. What comes out is kept in the state directory:
 //
 //   state/network -> network-<random>/     the link is replaced by rename: a crash leaves the old state or the new one
 //     ldevid.key     the LDevID's private key, PKCS#8 PEM, 0600
@@ -32,6 +32,10 @@
 
 namespace cahn::brski {
 
+// By what a pledge asks for its LDevID. either: by EST, and by CMP where the registrar does not offer that (RFC 9733
+// 4.4: it learns by asking).
+enum class Enrolment { either, est, cmp };
+
 struct PledgeOptions {
   crypto::TlsIdentity idevid;       // chain with the maker's CA behind the leaf; its key signs voucher-requests
   crypto::TrustStore masa_anchors;  // decision 7
@@ -39,7 +43,8 @@ struct PledgeOptions {
   const Clock* clock = nullptr;               // one the device can trust; null: times are ignored (RFC 8995 2.6.1)
   std::filesystem::path state;                // made 0700; empty: nothing is kept (simulations)
   admission::Admission* admission = nullptr;  // C.1 and C.10; null: what RFC 8995 permits
-  bool accept_nonceless = true;               // RFC 8995 7.2
+  Enrolment enrolment = Enrolment::either;
+  bool accept_nonceless = true;  // RFC 8995 7.2
   // RFC 8995 7.2: a file that somebody at the device itself puts there, for a network whose voucher cannot be had.
   // Once, a single candidate that leads to no valid voucher is then taken all the same: it is whoever it says it is.
   // The file goes before that, and when a voucher made it unnecessary. It must be a regular file of this user or root.

@@ -1,4 +1,5 @@
-// Enrolment of a pledge (RFC 8995 5.9): EST on the connection the voucher came over, and its renewal later.
+// Enrolment of a pledge (RFC 8995 5.9): EST on the connection the voucher came over, and its renewal later. CMP is in
+// pledge_cmp.cpp.
 
 #include "brski/pledge_impl.h"
 #include "crypto/csr.h"
@@ -72,8 +73,8 @@ net::awaitable<Result<crypto::Certificate>> Pledge::Impl::ask_for_certificate(Co
   }
 }
 
-net::awaitable<Result<NetworkCredential>> Pledge::Impl::request_certificate(Connection& connection,
-                                                                            voucher::Voucher granted, Bytes voucher) {
+net::awaitable<Result<Pledge::Impl::Issued>> Pledge::Impl::request_by_est(Connection& connection,
+                                                                          voucher::Voucher granted) {
   auto began = steady_clock::now();
   auto cas = co_await pki::est_cacerts(*connection);
   if (!cas) co_return fail(cas.error(), "cacerts");
@@ -100,9 +101,33 @@ net::awaitable<Result<NetworkCredential>> Pledge::Impl::request_certificate(Conn
   if (!issued) co_return fail(issued.error());
   CAHN_CO_CHECK(check_issued(*issued, (*key)->public_key(), *cas));
   tell("D.6", "Received the LDevID.", issued->issuer_text(), began);
-  std::string network = issued->common_name().value_or("");
-  co_return NetworkCredential{*std::move(key),    *std::move(issued), *std::move(cas),
-                              std::move(voucher), std::move(network), connection->endpoint()};
+  co_return Issued{*std::move(key), *std::move(issued), *std::move(cas)};
+}
+
+net::awaitable<Result<NetworkCredential>> Pledge::Impl::request_certificate(Connection& connection,
+                                                                            voucher::Voucher granted, Bytes voucher) {
+  Result<Issued> issued = fail(pki::PkiError::not_offered, "nothing was asked");
+  if (options.enrolment != Enrolment::cmp) {
+    voucher::Voucher same = granted;
+    issued = co_await request_by_est(connection, std::move(same));
+  }
+  const bool other =
+      options.enrolment == Enrolment::either && !issued && issued.error().code == pki::PkiError::not_offered;
+  if (other) {
+    tell("D.0", "The registrar does not offer EST; asking by CMP.", {}, steady_clock::now());
+    if (!connection->is_open()) {
+      auto again = co_await reopen(connection, provisional, options.limits);
+      if (!again) co_return fail(again.error());
+      connection = *std::move(again);
+    }
+  }
+  if (other || options.enrolment == Enrolment::cmp) {
+    issued = co_await request_by_cmp(connection, std::move(granted));
+  }
+  if (!issued) co_return fail(issued.error());
+  std::string network = issued->ldevid.common_name().value_or("");
+  co_return NetworkCredential{std::move(issued->key), std::move(issued->ldevid), std::move(issued->domain_ca),
+                              std::move(voucher),     std::move(network),        connection->endpoint()};
 }
 
 net::awaitable<Result<NetworkCredential>> Pledge::Impl::enrol(Connection connection, voucher::Voucher granted,

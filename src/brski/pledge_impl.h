@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "brski/pledge.h"
+#include "pki/cmp_client.h"
 #include "pki/est_client.h"
 
 namespace cahn::brski {
@@ -67,6 +68,20 @@ struct Pledge::Impl {
                                                   voucher::Voucher granted, Bytes voucher);
   net::awaitable<Result<NetworkCredential>> request_certificate(std::shared_ptr<net::HttpConnection>& connection,
                                                                 voucher::Voucher granted, Bytes voucher);
+  // What both protocols lead to. Errors: not_offered where the registrar does not know the protocol, …
+  struct Issued {
+    crypto::PrivateKeyPtr key;
+    crypto::Certificate ldevid;
+    std::vector<crypto::Certificate> domain_ca;
+  };
+  net::awaitable<Result<Issued>> request_by_est(std::shared_ptr<net::HttpConnection>& connection,
+                                                voucher::Voucher granted);
+  net::awaitable<Result<Issued>> request_by_cmp(std::shared_ptr<net::HttpConnection>& connection,
+                                                voucher::Voucher granted);
+  // ir, and polls for as long as the pledge has patience. Errors: gave_up, …
+  net::awaitable<Result<pki::CmpIssued>> ask_for_certificate_by_cmp(std::shared_ptr<net::HttpConnection>&,
+                                                                    std::shared_ptr<const pki::CmpParties>,
+                                                                    pki::CmpConversation&, Bytes request);
   // D.2 to D.6 for a CSR, asked again after each 202 for as long as the pledge has patience. Errors: gave_up, …
   net::awaitable<Result<crypto::Certificate>> ask_for_certificate(std::shared_ptr<net::HttpConnection>&,
                                                                   pki::EstQuestion, crypto::TlsContext);

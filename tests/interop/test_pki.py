@@ -5,7 +5,7 @@ import pathlib
 import re
 import unittest
 
-from tests.support.programs import OneDevice, run
+from tests.support.programs import Loopback, OneDevice, free_ports, run
 
 
 class RunningDomain(OneDevice):
@@ -140,6 +140,48 @@ class ChangeOfTheCasKey(RunningDomain):
         bridge.write_text("".join(crossed))
         run("openssl", "verify", "-CAfile", old_ca, "-untrusted", bridge, out)
         self.verify(out)
+
+
+class WithoutEst(Loopback):
+    """A registrar that offers enrolment by CMP alone (BRSKI-AE)."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        settings = cls.folder / "registrar.toml"
+        settings.write_text("est-enrolment = false\n")
+        cls.domain.start_registrar(announce=False, ports=free_ports(4), config=settings)
+        cls.domain.submit(cls.domain.binding(cls.domain.ann))
+        cls.domain.say(cls.domain.ann, f"Trust({cls.domain.ann.mail}, {cls.maker.did})")
+
+    def pledge(self, name, *more):
+        device = self.folder / name
+        self.maker.birth(device, name)
+        self.maker.report(self.here)
+        did = self.domain.cahn("vc", "did", device / "idevid.pem").stdout.strip()
+        self.domain.say(self.domain.ann, f"Trust({self.domain.ann.mail}, {did})")
+        return device, self.domain.cahn("pledge", "--state", device, "--clock", "--once", "--registrar",
+                                        f"127.0.0.1:{self.domain.ports[0]}", *more, check=False)
+
+    def test_a_pledge_turns_to_cmp_by_itself(self):
+        device, done = self.pledge("cmp-1")
+        self.assertEqual(0, done.returncode, done.stderr + self.domain.registrar.tail())
+        self.assertIn("asking by CMP", done.stderr)
+        run("openssl", "verify", "-CAfile", self.domain.domain_ca, device / "network" / "ldevid.pem")
+        self.assertEqual(0o600, (device / "network" / "ldevid.key").stat().st_mode & 0o777)
+        report = self.domain.registrar.wait_for("BRSKI_ENROL_STATUS", 30, serial="cmp-1", status="true")
+        self.assertIn("matching LDevID", report["fields"]["certificate"])
+
+    def test_a_pledge_that_is_told_to_use_cmp_asks_for_no_est(self):
+        device, done = self.pledge("cmp-2", "--enrol", "cmp")
+        self.assertEqual(0, done.returncode, done.stderr + self.domain.registrar.tail())
+        self.assertNotIn("EST", done.stderr)
+        run("openssl", "verify", "-CAfile", self.domain.domain_ca, device / "network" / "ldevid.pem")
+
+    def test_a_pledge_that_is_told_to_use_est_does_without(self):
+        device, done = self.pledge("cmp-3", "--enrol", "est")
+        self.assertEqual(1, done.returncode)
+        self.assertFalse((device / "network").exists())
 
 
 if __name__ == "__main__":

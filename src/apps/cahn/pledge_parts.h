@@ -30,6 +30,7 @@ struct PledgeSettings {
              "is removed (RFC 8995 7.2)");
     role.add("clock", has_clock, "The device can trust its clock (RFC 8995 2.6.1)");
     role.add("patience-seconds", patience, "How long to look for a network before giving up; 0: for ever");
+    role.add("enrol", enrol, "How to ask for the LDevID: auto (EST, else CMP), est or cmp");
     role.add("stay", stay, "Stay when onboarded, and keep the LDevID valid, also without --interface");
     role.add("once", once, "Try each registrar there is now once, then give up");
     role.add("run-directory", run_directory, "Folder for wpa_supplicant (default: STATE/run)");
@@ -37,7 +38,7 @@ struct PledgeSettings {
 
   RoleSettings role;
   std::vector<std::string> registrars;
-  std::string interface, radius_name, run_directory, dns_domain, skip_voucher_file;
+  std::string interface, radius_name, run_directory, dns_domain, skip_voucher_file, enrol = "auto";
   bool has_clock = false, grasp = true, mdns = true, dns = true;
   std::uint32_t patience = 0;
   bool once = false, stay = false;

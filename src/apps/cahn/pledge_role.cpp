@@ -19,14 +19,25 @@ std::atomic<bool> stop_was_asked = false;
 
 void note_stop(int) { stop_was_asked = true; }
 
+Result<brski::Enrolment> enrolment_by(const std::string& word) {
+  if (word == "auto") return brski::Enrolment::either;
+  if (word == "est") return brski::Enrolment::est;
+  if (word == "cmp") return brski::Enrolment::cmp;
+  return fail(SettingsError::bad_value, "`enrol` is auto, est or cmp, not `" + word + "`");
+}
+
 Result<Device> open_device(const PledgeSettings& settings) {
   const std::filesystem::path& state = settings.role.state();
   brski::PledgeOptions options;
+  CAHN_TRY(options.enrolment, enrolment_by(settings.enrol));
   CAHN_TRY(const std::string key, factory::device_key(state));
   CAHN_TRY(options.idevid, read_identity(state / factory::device_certificate_file, key));
   CAHN_TRY(options.masa_anchors, read_anchors({(state / factory::device_anchor_file).string()}));
   if (settings.has_clock) options.clock = &system_clock();
   options.state = state;
+  if (!settings.skip_voucher_file.empty() && settings.registrars.size() != 1) {
+    return fail(SettingsError::bad_value, "`skip-voucher-file` is for one `registrar` that is named beside it");
+  }
   options.skip_voucher_once = settings.skip_voucher_file;
   options.on_progress = log_progress;
   const std::string serial = options.idevid.chain.front().subject_serial_number().value_or("");

@@ -183,6 +183,8 @@ void Road::start_registrar(const RoadOptions& options) {
   registrar.revocation = [this](std::string_view serial) { return domain_ca_->revocation(serial); };
   registrar.on_progress = options.on_progress;
   registrar.store = registrar_store_.get();
+  est_ = options.est;
+  more_routes_ = options.more_routes;
   registrar_clock_ = options.registrar_clock ? options.registrar_clock : &system_clock();
   open_registrar();
 }
@@ -192,7 +194,8 @@ void Road::open_registrar() {
                                              *registrar_clock_));
   net::Router router;
   registrar_->add_routes(router);
-  pki::add_est_routes(router, *domain_ca_, *registrar_);
+  pki::add_est_routes(router, *domain_ca_, *registrar_, est_);
+  if (more_routes_) more_routes_(router, *this);
   registrar_site_ = std::make_unique<Site>(runtime_, *registrar_identity_, std::move(router), "registrar");
   net::Router orders;
   registrar_->add_operator_routes(orders, operator_token);

@@ -104,6 +104,8 @@ class Site {
   std::unique_ptr<net::HttpServer> server_;
 };
 
+class Road;
+
 struct RoadOptions {
   unsigned threads = 2;
   brski::PinPolicy pin = brski::PinPolicy::farthest;
@@ -111,6 +113,8 @@ struct RoadOptions {
   const Clock* registrar_clock = nullptr;                // else the system's
   std::function<void(brski::MasaOptions&)> change_masa;  // before it starts; its first tenant is the road's maker
   const Clock* masa_clock = &system_clock();
+  pki::EstOptions est{};
+  std::function<void(net::Router&, Road&)> more_routes;  // of the registrar
 };
 
 class Road {
@@ -180,6 +184,8 @@ class Road {
   std::unique_ptr<brski::Registrar> registrar_;
   brski::RegistrarOptions registrar_options_;
   const Clock* registrar_clock_ = nullptr;
+  pki::EstOptions est_;
+  std::function<void(net::Router&, Road&)> more_routes_;
   std::unique_ptr<Site> masa_site_, registrar_site_;
   std::unique_ptr<net::HttpServer> operator_site_;
 };
