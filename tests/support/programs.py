@@ -54,8 +54,13 @@ class Loopback(unittest.TestCase):
         cls.addClassCleanup(cls.domain.stop)
         cls.here = Place()
         cls.maker = cls.domain.maker("acme", "Acme Sensors", "127.0.0.1", free_port())
-        cls.masa = cls.maker.start_masa(cls.here, health_port=free_port()).ready(30)
+        cls.masa = cls.maker.start_masa(cls.here, health_port=free_port(), **cls.masa_settings()).ready(30)
         cls.domain.prepare_registrar(cls.here, "localhost")
+
+    @classmethod
+    def masa_settings(cls):
+        """Flags of the MASA beside those that it must have."""
+        return {}
 
     @classmethod
     def start_registrar(cls, **settings):
