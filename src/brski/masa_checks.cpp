@@ -142,7 +142,12 @@ Result<std::optional<Time>> check_one(const crypto::Certificate& certificate, co
                                       const crypto::RevocationEvidence& evidence, bool required, Time now) {
   using Status = crypto::RevocationStanding::Status;
   const auto standing = crypto::revocation_standing(certificate, issuer, evidence, now);
-  if (standing.status == Status::good) return std::optional(standing.until);
+  if (standing.status == Status::good) {
+    // RFC 8995 5.6 bounds a voucher by "any CRL lifetime". An OCSP response is short-lived by nature: it would leave a
+    // nonceless voucher a minute.
+    const auto listed = crypto::revocation_standing(certificate, issuer, {evidence.lists, {}}, now);
+    return listed.status == Status::good ? std::optional(listed.until) : std::nullopt;
+  }
   if (standing.status == Status::revoked) {
     return fail(BrskiError::forbidden, "the registrar's chain does not hold: the certificate of " +
                                            certificate.subject_text() + " is revoked");

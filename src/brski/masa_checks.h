@@ -42,9 +42,9 @@ Result<void> check_fresh(const RegistrarRequest&, std::chrono::seconds max_age, 
 bool names_revocation(const crypto::Certificate&);
 
 // RFC 8995 5.5.3: nothing says of a certificate of the registrar's path that it is revoked. `required`: something must
-// say that the registrar's own is good, and so of every other that names who would. Returns when the first of what was
-// used runs out; nullopt when nothing was. Errors: forbidden (revoked, or nobody would say), unavailable (a list that
-// is out of date or unusable, or who would say does not at the moment).
+// say that the registrar's own is good, and so of every other that names who would. Returns when the first of the lists
+// that were used runs out; nullopt when none was. Errors: forbidden (revoked, or nobody would say), unavailable (a list
+// that is out of date or unusable, or who would say does not at the moment).
 Result<std::optional<Time>> check_revocation(const std::vector<crypto::Certificate>& path,
                                              const crypto::RevocationEvidence&, bool required, Time now);
 

@@ -148,6 +148,24 @@ TEST_F(AMasaThatLooksRegistrarsUp, BelievesWhatTheRequestBringsAlongAndDoesNotAs
   EXPECT_EQ(ocsp_asked_ + list_asked_, 0);
 }
 
+TEST_F(AMasaThatLooksRegistrarsUp, EndsVouchersWithoutNonceBeforeTheListButNotWithTheResponse) {  // RFC 8995 5.6
+  sell_to(with_both_);
+  const auto expiry = [&] {
+    const auto answer = ask(nonceless_request_of(with_both_.identity(), device_), with_both_.identity());
+    return voucher_in(answer).expires_on;
+  };
+  on_ocsp_ = [&](const net::HttpRequest& request) {
+    return net::HttpResponse::of(
+        200, "application/ocsp-response",
+        test::response_to(request.body, with_both_.ca, OcspStatus::good, the_clock().now(), minutes(1)));
+  };
+  EXPECT_EQ(expiry(), the_clock().now() + minutes(20));
+  the_clock().advance(minutes(30));
+  on_ocsp_ = {};
+  answer_list(list_by(with_both_.ca, {}, the_clock().now(), minutes(10)));
+  EXPECT_EQ(expiry(), the_clock().now() + minutes(10) - std::chrono::seconds(1));
+}
+
 class AMasaThatDemandsToKnow : public AMasaThatLooksRegistrarsUp {
  protected:
   AMasaThatDemandsToKnow() : AMasaThatLooksRegistrarsUp(true) {}
