@@ -24,5 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto certificates = crypto::certs_from_certs_only(input)) {
     if (certificates->size() > 20) std::abort();
   }
+  if (const auto evidence = crypto::revocation_in_cms(input)) {
+    if (evidence->lists.size() + evidence->ocsp.size() > 20) std::abort();
+  }
   return 0;
 }
