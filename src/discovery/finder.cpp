@@ -6,9 +6,9 @@
 #include <thread>
 
 #include "base/log.h"
+#include "discovery/back_off.h"
 #include "discovery/grasp_link.h"
 #include "discovery/service_watch.h"
-#include "discovery/unicast_dns_sd.h"
 
 namespace cahn::discovery {
 namespace {
@@ -77,18 +77,20 @@ class AllSources final : public Finder {
 
   // RFC 8995 4.1: active methods back off by doubling to an hour, and begin anew with a link.
   void ask_dns(const std::stop_token& stop) {
-    auto pause = options_.dns_after;
+    BackOff back_off(options_.dns_after);
     while (!stop.stop_requested()) {
       {
         std::unique_lock lock(mutex_);
-        const bool anew = asking_wakes_.wait_for(lock, stop, pause, [this] { return begin_anew_; });
+        const bool anew = asking_wakes_.wait_for(lock, stop, back_off.next(), [this] { return begin_anew_; });
         if (stop.stop_requested()) return;
         begin_anew_ = false;
-        pause = anew ? options_.dns_after : std::min<std::chrono::milliseconds>(2 * pause, std::chrono::hours(1));
-        if (anew) continue;
+        if (anew) {
+          back_off.begin_anew();
+          continue;
+        }
       }
-      auto found = browse_domain(registrar_service,
-                                 {.domain = options_.dns_domain, .give_up = [&stop] { return stop.stop_requested(); }});
+      auto found = options_.ask_dns(
+          registrar_service, {.domain = options_.dns_domain, .give_up = [&stop] { return stop.stop_requested(); }});
       if (!found) {
         log::debug("DISCOVERY_NOTHING_IN_DNS", "no registrar in DNS", {{"why", found.error().message}});
         continue;

@@ -9,12 +9,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "discovery/candidates.h"
 #include "discovery/grasp_rules.h"
+#include "discovery/unicast_dns_sd.h"
 
 namespace cahn::discovery {
 
@@ -33,6 +35,8 @@ struct FinderOptions {
   bool dns = false;        // _brski-registrar._tcp in `dns_domain`, once nothing else has helped for a while
   std::string dns_domain;  // empty: the host's search domain
   std::chrono::milliseconds dns_after = std::chrono::seconds(10);  // doubles from look to look, up to an hour
+  using AskDns = std::function<Result<std::vector<Service>>(std::string_view service_type, const DnsOptions&)>;
+  AskDns ask_dns = browse_domain;  // another for tests
 };
 
 class Finder {
