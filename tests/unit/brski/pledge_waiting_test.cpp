@@ -47,7 +47,7 @@ TEST_F(APledge, GivesUpOnARegistrarThatNeverDecidesAndGoesToTheNext) {  // RFC 8
   registrar_.answer_vouchers([](const auto&) { return come_back_later(std::chrono::seconds(1)); });
   PledgeOptions patient = options();
   patient.longest_pause = std::chrono::milliseconds(5);
-  patient.patience = std::chrono::milliseconds(50);
+  patient.patience = std::chrono::milliseconds(600);
   const auto got = onboard(patient, {registrar_.endpoint(), second.endpoint()});
   ASSERT_TRUE(got) << got.error().message;
   EXPECT_GT(registrar_.seen(path_request_voucher).size(), 1u);
