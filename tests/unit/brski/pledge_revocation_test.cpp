@@ -11,7 +11,7 @@ using test::list_by;
 using test::OcspStatus;
 using voucher::VoucherError;
 
-Time now() { return system_clock().now(); }
+Time this_moment() { return system_clock().now(); }
 
 class APledgeWhoseVoucherDemandsRevocationChecks : public APledge {
  protected:
@@ -19,7 +19,7 @@ class APledgeWhoseVoucherDemandsRevocationChecks : public APledge {
     answer_with([](auto& voucher) { voucher.domain_cert_revocation_checks = true; });
   }
   void staple(OcspStatus status) {
-    const Bytes response = test::response_about(registrar_.certificate(), registrar_.domain(), status, now());
+    const Bytes response = test::response_about(registrar_.certificate(), registrar_.domain(), status, this_moment());
     registrar_.staple([response] { return response; });
   }
 };
@@ -37,23 +37,23 @@ TEST_F(APledgeWhoseVoucherDemandsRevocationChecks, TakesARegistrarThatStaplesTha
 
 TEST_F(APledgeWhoseVoucherDemandsRevocationChecks, RefusesARegistrarThatIsRevokedByTheStaple) {
   staple(OcspStatus::revoked);
-  registrar_.carry({list_by(registrar_.domain(), {}, now())});
+  registrar_.carry({list_by(registrar_.domain(), {}, this_moment())});
   expect_voucher_refused(VoucherError::revoked);
 }
 
 TEST_F(APledgeWhoseVoucherDemandsRevocationChecks, BelievesTheListThatComesWithTheCaCertificates) {
-  registrar_.carry({list_by(registrar_.domain(), {}, now())});
+  registrar_.carry({list_by(registrar_.domain(), {}, this_moment())});
   const auto got = onboard();
   EXPECT_TRUE(got) << got.error().message;
 }
 
 TEST_F(APledgeWhoseVoucherDemandsRevocationChecks, RefusesARegistrarThatIsOnThatList) {
-  registrar_.carry({list_by(registrar_.domain(), {registrar_.certificate()}, now())});
+  registrar_.carry({list_by(registrar_.domain(), {registrar_.certificate()}, this_moment())});
   expect_voucher_refused(VoucherError::revoked);
 }
 
 TEST_F(APledgeWhoseVoucherDemandsRevocationChecks, BelievesNoListOfAnybodyElse) {
-  registrar_.carry({list_by(test::make_ca("False domain"), {}, now())});
+  registrar_.carry({list_by(test::make_ca("False domain"), {}, this_moment())});
   expect_voucher_refused(VoucherError::revocation_unknown);
 }
 
@@ -67,7 +67,8 @@ TEST_F(APledgeWhoseVoucherDemandsRevocationChecks, ChecksTheVoucherFirst) {
 }
 
 TEST_F(APledge, LooksNothingUpWhereTheVoucherSaysThatItMustNot) {
-  const Bytes revoked = test::response_about(registrar_.certificate(), registrar_.domain(), OcspStatus::revoked, now());
+  const Bytes revoked =
+      test::response_about(registrar_.certificate(), registrar_.domain(), OcspStatus::revoked, this_moment());
   registrar_.staple([revoked] { return revoked; });
   answer_with([](auto& voucher) { voucher.domain_cert_revocation_checks = false; });
   EXPECT_TRUE(onboard());
