@@ -37,6 +37,12 @@ class ErrorCode {
   // The enumerator's name, e.g. "wrong_serial": stable, for logs and machines.
   std::string_view name() const { return name_; }
 
+  // Whether it is one of this enum's, whichever.
+  template <RoomError E>
+  bool is_of() const {
+    return domain_ == &detail::error_domain<E>;
+  }
+
   template <RoomError E>
   friend bool operator==(const ErrorCode& code, E e) {
     return code.domain_ == &detail::error_domain<E> && code.value_ == static_cast<int>(e);

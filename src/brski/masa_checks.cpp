@@ -152,9 +152,8 @@ Result<std::optional<Time>> check_one(const crypto::Certificate& certificate, co
     return fail(BrskiError::forbidden, "the registrar's chain does not hold: the certificate of " +
                                            certificate.subject_text() + " is revoked");
   }
-  const bool has_list = std::ranges::any_of(evidence.lists, [&](const crypto::Crl& list) {
-    return list.issuer() == issuer.subject() && list.signed_by(issuer.public_key());
-  });
+  const bool has_list =
+      std::ranges::any_of(evidence.lists, [&](const crypto::Crl& list) { return list.is_of(issuer); });
   if (has_list) {
     return fail(BrskiError::unavailable,
                 "the revocation list of " + issuer.subject_text() + " that this MASA has is out of date or of no use");

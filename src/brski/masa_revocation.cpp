@@ -52,7 +52,7 @@ struct RevocationSources::Question {
       return kept;
     }
     CAHN_TRY(auto list, crypto::Crl::from_der(body));
-    if (list.issuer() != issuer.subject() || !list.signed_by(issuer.public_key())) {
+    if (!list.is_of(issuer)) {
       return fail(BrskiError::unavailable, "the list is not one of " + issuer.subject_text());
     }
     if (list.next_update() <= now) return fail(BrskiError::unavailable, "the list is out of date");

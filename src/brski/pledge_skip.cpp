@@ -27,11 +27,7 @@ Result<void> sync_parent(const fs::path& file) {
 
 // What went wrong before there was a voucher to trust. A policy's no stays a no, and so does an enrolment that failed.
 bool is_about_the_voucher(const Error& why) {
-  if (why.code == BrskiError::registrar_refused) return true;
-  for (int code = 0; code <= static_cast<int>(voucher::VoucherError::bad_certificate); ++code) {
-    if (why.code == static_cast<voucher::VoucherError>(code)) return true;
-  }
-  return false;
+  return why.code == BrskiError::registrar_refused || why.code.is_of<voucher::VoucherError>();
 }
 
 }  // namespace

@@ -146,4 +146,6 @@ bool Crl::signed_by(const PublicKey& key) const {
   return is_strong_signature(X509_CRL_get_signature_nid(handle())) && X509_CRL_verify(handle(), key.handle()) == 1;
 }
 
+bool Crl::is_of(const Certificate& ca) const { return issuer() == ca.subject() && signed_by(ca.public_key()); }
+
 }  // namespace cahn::crypto

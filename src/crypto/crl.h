@@ -50,6 +50,8 @@ class Crl {
   Time next_update() const { return next_update_; }
   const std::vector<RevokedEntry>& entries() const { return entries_; }
   bool signed_by(const PublicKey&) const;
+  // Of this CA by name and key: another may bear the same name.
+  bool is_of(const Certificate& issuer) const;
   X509_crl_st* handle() const { return handle_.get(); }  // borrowed
 
  private:

@@ -13,10 +13,7 @@ using Standing = RevocationStanding;
 
 Standing by_lists(const Certificate& certificate, const Certificate& issuer, const std::vector<Crl>& lists, Time now) {
   std::vector<Crl> of_issuer;
-  // Another CA may bear the same name: only its key tells.
-  std::ranges::copy_if(lists, std::back_inserter(of_issuer), [&](const Crl& list) {
-    return list.issuer() == issuer.subject() && list.signed_by(issuer.public_key());
-  });
+  std::ranges::copy_if(lists, std::back_inserter(of_issuer), [&](const Crl& list) { return list.is_of(issuer); });
   if (of_issuer.empty()) return {.why = "there is no revocation list of " + issuer.subject_text()};
   const auto checked = verify_chain(certificate, {}, TrustStore({issuer}, of_issuer), now);
   if (checked) {

@@ -33,11 +33,10 @@ bool Candidates::make_room(int strength) {
   if (entries_.size() < max_candidates) return true;
   const Time now = clock_.now();
   const auto worst = std::ranges::min_element(entries_, {}, [&](const Entry& entry) {
-    return std::tuple(entry.taken_up, entry.gone_at > now, entry.candidate.strength, -entry.failures);
+    return std::tuple(entry.gone_at > now, entry.candidate.strength, -entry.failures);
   });
-  const bool stays =
-      worst->taken_up || (worst->gone_at > now && (worst->candidate.strength > strength ||
-                                                   (worst->candidate.strength == strength && worst->failures == 0)));
+  const bool stays = worst->gone_at > now && (worst->candidate.strength > strength ||
+                                              (worst->candidate.strength == strength && worst->failures == 0));
   if (!stays) entries_.erase(worst);
   return !stays;
 }
@@ -66,7 +65,7 @@ std::optional<Candidate> Candidates::next() {
   const Time now = clock_.now();
   Entry* best = nullptr;
   for (Entry& entry : entries_) {
-    if (entry.taken_up || entry.aside_until > now || entry.gone_at <= now) continue;
+    if (entry.aside_until > now || entry.gone_at <= now) continue;
     if (best == nullptr || precedes(entry, *best)) best = &entry;
   }
   if (best == nullptr) return std::nullopt;
@@ -89,18 +88,9 @@ std::vector<Candidate> Candidates::ranked() const {
   return candidates;
 }
 
-void Candidates::take_up(const Candidate& candidate) {
-  if (Entry* const entry = find(candidate)) entry->taken_up = true;
-}
-
-void Candidates::set_down(const Candidate& candidate) {
-  if (Entry* const entry = find(candidate)) entry->taken_up = false;
-}
-
 void Candidates::failed(const Candidate& candidate) {
   Entry* const entry = find(candidate);
   if (entry == nullptr) return;
-  entry->taken_up = false;
   auto pause = options_.first_pause;
   for (int i = 0; i < entry->failures && pause < options_.longest_pause; ++i) pause *= 2;
   pause = std::min(pause, options_.longest_pause);
@@ -115,7 +105,6 @@ void Candidates::failed(const Candidate& candidate) {
 void Candidates::succeeded(const Candidate& candidate) {
   Entry* const entry = find(candidate);
   if (entry == nullptr) return;
-  entry->taken_up = false;
   entry->failures = 0;
   entry->aside_until = Time{};
 }
@@ -134,7 +123,6 @@ std::optional<Time> Candidates::next_try_at() const {
   std::optional<Time> first;
   for (const Entry& entry : entries_) {
     const Time at = std::max(entry.aside_until, now);
-    if (entry.taken_up) continue;
     if (entry.gone_at > at && (!first || at < *first)) first = at;
   }
   return first;

@@ -51,16 +51,12 @@ class Candidates {
   // All there are now, in order: first those that may be tried, then those set aside, the soonest first. Counts as no
   // try.
   std::vector<Candidate> ranked() const;
-  // An attempt with it began: next() passes it over until failed(), succeeded() or set_down().
-  void take_up(const Candidate&);
-  // The attempt ended with no verdict about it.
-  void set_down(const Candidate&);
   // Each has its own pause: one that fails does not hold up another (RFC 8995 4.1).
   void failed(const Candidate&);
   void succeeded(const Candidate&);
   // The link of an interface (empty: all) came or changed: what failed before may work now (RFC 8995 4.1).
   void link_changed(std::string_view interface = {});
-  // When next() could answer again; nullopt when there are no candidates at all but those that are taken up.
+  // When next() could answer again; nullopt when there are no candidates at all.
   std::optional<Time> next_try_at() const;
 
   static constexpr std::size_t max_candidates = 256;
@@ -70,7 +66,6 @@ class Candidates {
     Candidate candidate;
     std::uint64_t tried = 0;  // order of the last try, 0 never
     int failures = 0;
-    bool taken_up = false;
     Time aside_until{};
     Time gone_at = Time::max();
   };

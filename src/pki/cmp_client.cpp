@@ -8,11 +8,8 @@ using crypto::CmpMessage;
 using crypto::CmpStatus;
 
 std::unexpected<Error> answered(const net::HttpResponse& response) {
-  const bool not_offered = response.status == 404 || response.status == 405 || response.status == 501;
-  const PkiError code = not_offered              ? PkiError::not_offered
-                        : response.status >= 500 ? PkiError::unavailable
-                                                 : PkiError::server_refused;
-  return fail(code, "a CMP message was answered with HTTP status " + std::to_string(response.status));
+  return fail(error_of_status(response.status),
+              "a CMP message was answered with HTTP status " + std::to_string(response.status));
 }
 
 std::unexpected<Error> unexpected_body(const CmpMessage& message) {

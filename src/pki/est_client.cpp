@@ -21,11 +21,7 @@ std::string shown(const Bytes& body) {
 std::unexpected<Error> refused(std::string_view operation, const net::HttpResponse& response) {
   std::string message = std::string(operation) + " was answered " + std::to_string(response.status);
   if (!response.body.empty()) message += ": " + shown(response.body);
-  const bool not_offered = response.status == 404 || response.status == 405 || response.status == 501;
-  const PkiError code = not_offered              ? PkiError::not_offered
-                        : response.status >= 500 ? PkiError::unavailable
-                                                 : PkiError::server_refused;
-  return fail(code, std::move(message));
+  return fail(error_of_status(response.status), std::move(message));
 }
 
 Result<std::vector<crypto::Certificate>> read_certificates(std::string_view operation,

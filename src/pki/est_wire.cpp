@@ -28,6 +28,11 @@ std::string_view error_name(PkiError error) {
   return "unknown";
 }
 
+PkiError error_of_status(int http_status) {
+  if (http_status == 404 || http_status == 405 || http_status == 501) return PkiError::not_offered;
+  return http_status >= 500 ? PkiError::unavailable : PkiError::server_refused;
+}
+
 std::string base64_lines(ByteView bytes, std::size_t line_length) {
   std::string all = base64(bytes);
   if (line_length == 0) return all;

@@ -26,6 +26,8 @@ enum class PkiError {
   undecided        // not now, perhaps later: the server answers 202 with Retry-After (RFC 7030 4.2.3)
 };
 std::string_view error_name(PkiError);
+// What a client calls an HTTP status that is none of success: not_offered, unavailable or server_refused.
+PkiError error_of_status(int http_status);
 
 enum class Profile { ldevid, registrar, radius_server, router, masa, tls_server, ocsp_signer };
 

@@ -103,9 +103,7 @@ boost::asio::awaitable<Result<void>> CmpRemoteCa::release(std::string serial_hex
 // RFC 5280 6.3.3: of the CA, by its signature, of now, and no older than what was seen before.
 Result<crypto::Crl> CmpRemoteCa::read_crl(const Bytes& der) const {
   CAHN_TRY(auto crl, crypto::Crl::from_der(der));
-  const auto made_it = [&](const crypto::Certificate& ca) {
-    return ca.subject() == crl.issuer() && crl.signed_by(ca.public_key());
-  };
+  const auto made_it = [&](const crypto::Certificate& ca) { return crl.is_of(ca); };
   if (!std::ranges::any_of(channel_->options().ca_certificates, made_it)) {
     return fail(PkiError::bad_answer, "the CRL is not signed by the CA");
   }

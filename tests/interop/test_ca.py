@@ -4,36 +4,22 @@ off on the CA's CRL, and loses nothing when the CA is killed. openssl and curl j
 import json
 import pathlib
 import subprocess
-import tempfile
 import unittest
 
-from tests.support.programs import BIN, Domain, Place, free_port, free_ports, run
+from tests.support.programs import Loopback, free_ports, run
 
 from cast import wait_until
 
 
-class ACaElsewhere(unittest.TestCase):
+class ACaElsewhere(Loopback):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory(prefix="cahn-ca-")
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
-        cls.domain = domain = Domain(cls.folder / "house", BIN)
-        cls.addClassCleanup(domain.stop)
-        cls.here = Place()
-        cls.maker = domain.maker("acme", "Acme Sensors", "127.0.0.1", free_port())
-        cls.maker.start_masa(cls.here, health_port=free_port()).ready(60)
-        cls.ca_port, cls.ca_health = free_ports(2)
-        cls.ca_state, cls.ca_file = cls.folder / "ca", cls.folder / "house" / "ca.pem"
-        made = json.loads(domain.cahn("ca", *cls.ca_arguments(), "init").stdout)
-        cls.ca_file.write_bytes(pathlib.Path(made["domain_ca"]).read_bytes())
-        cls.elsewhere = ("--ca", f"https://127.0.0.1:{cls.ca_port}", "--ca-certificate", cls.ca_file)
-        cls.prepare_registrar()
+        super().setUpClass()
+        domain = cls.domain
         cls.registrar_certificate = cls.sign("registrar", domain.registrar_state / "tls.csr", domain.registrar_state / "tls.pem")
         cls.start_ca()
         ca, certificate = cls.elsewhere[1], cls.elsewhere[3]
-        domain.start_registrar(announce=False, ports=free_ports(4), ca=ca, ca_certificate=certificate)
-        domain.submit(domain.binding(domain.ann))
+        cls.start_registrar(ca=ca, ca_certificate=certificate)
         domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.maker.did})")
 
     @classmethod
@@ -43,6 +29,11 @@ class ACaElsewhere(unittest.TestCase):
     @classmethod
     def prepare_registrar(cls):
         domain = cls.domain
+        cls.ca_port, cls.ca_health = free_ports(2)
+        cls.ca_state, cls.ca_file = cls.folder / "ca", cls.folder / "house" / "ca.pem"
+        made = json.loads(domain.cahn("ca", *cls.ca_arguments(), "init").stdout)
+        cls.ca_file.write_bytes(pathlib.Path(made["domain_ca"]).read_bytes())
+        cls.elsewhere = ("--ca", f"https://127.0.0.1:{cls.ca_port}", "--ca-certificate", cls.ca_file)
         domain.registrar_place, domain.dns_name = cls.here, "localhost"
         names = json.loads(domain.cahn("registrar", "--state", domain.registrar_state, *domain._names(), *cls.elsewhere, "init").stdout)
         domain.domain_ca = pathlib.Path(names["domain_ca"])
@@ -63,11 +54,7 @@ class ACaElsewhere(unittest.TestCase):
 
     def pledge(self, name, *more):
         """A device that is trusted, and the command by which it onboards."""
-        state = self.folder / name
-        self.maker.birth(state, name)
-        self.maker.report(self.here)
-        did = self.domain.cahn("vc", "did", state / "idevid.pem").stdout.strip()
-        self.domain.say(self.domain.ann, f"Trust({self.domain.ann.mail}, {did})")
+        state, did = self.device_of(name)
         return state, did, ["pledge", "--json", "--state", state, "--clock", "--patience-seconds", "60", "--registrar",
                             f"127.0.0.1:{self.domain.ports[0]}", *more]
 

@@ -17,11 +17,7 @@ class ALifeWithShortLDevIDs(Loopback):
         domain = cls.domain
         cls.start_registrar(ldevid_seconds=12)
         domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.maker.did})")
-        cls.device = cls.folder / "device"
-        cls.maker.birth(cls.device, "acme-0001")
-        cls.maker.report(cls.here)
-        cls.did = domain.cahn("vc", "did", cls.device / "idevid.pem").stdout.strip()
-        domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.did})")
+        cls.device, cls.did = cls.device_of("acme-0001")
 
     def pledge(self, *more):
         return [self.domain.program, "pledge", "--json", "--state", self.device, "--clock", "--registrar",

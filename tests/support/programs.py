@@ -55,6 +55,10 @@ class Loopback(unittest.TestCase):
         cls.here = Place()
         cls.maker = cls.domain.maker("acme", "Acme Sensors", "127.0.0.1", free_port())
         cls.masa = cls.maker.start_masa(cls.here, health_port=free_port(), **cls.masa_settings()).ready(30)
+        cls.prepare_registrar()
+
+    @classmethod
+    def prepare_registrar(cls):
         cls.domain.prepare_registrar(cls.here, "localhost")
 
     @classmethod
@@ -68,6 +72,17 @@ class Loopback(unittest.TestCase):
         cls.domain.submit(cls.domain.binding(cls.domain.ann))
 
 
+    @classmethod
+    def device_of(cls, name):
+        """A device that was born, reported to its MASA and is trusted here: its folder and its DID."""
+        folder = cls.folder / name
+        cls.maker.birth(folder, name)
+        cls.maker.report(cls.here)
+        did = cls.domain.cahn("vc", "did", folder / "idevid.pem").stdout.strip()
+        cls.domain.say(cls.domain.ann, f"Trust({cls.domain.ann.mail}, {did})")
+        return folder, did
+
+
 class OneDevice(Loopback):
     """That, a registrar, and a device that has its voucher and its first LDevID."""
 
@@ -77,11 +92,7 @@ class OneDevice(Loopback):
         domain = cls.domain
         cls.start_registrar()
         domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.maker.did})")
-        cls.device = cls.folder / "device"
-        cls.maker.birth(cls.device, "acme-0001")
-        cls.maker.report(cls.here)
-        cls.did = domain.cahn("vc", "did", cls.device / "idevid.pem").stdout.strip()
-        domain.say(domain.ann, f"Trust({domain.ann.mail}, {cls.did})")
+        cls.device, cls.did = cls.device_of("acme-0001")
         done = domain.cahn("pledge", "--state", cls.device, "--clock", "--patience-seconds", "10",
                            "--registrar", f"127.0.0.1:{domain.ports[0]}", check=False)
         if done.returncode != 0:

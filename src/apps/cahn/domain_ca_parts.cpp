@@ -54,7 +54,7 @@ Result<crypto::TlsIdentity> open_server_identity(net::Runtime& runtime, const St
     if (chain.front().public_key() == key->public_key() && names_match(chain.front(), options) &&
         chain.back() == ca.certificate() && chain.front().valid_at(system_clock().now() + std::chrono::days(30)))
       return with_bridge(std::move(chain), std::move(key), ca);
-    log::info("REGISTRAR_IDENTITY_RENEWED",
+    log::info("SERVER_IDENTITY_RENEWED",
               "the certificate of the HTTPS server is issued anew: names or the CA's key changed, or it ends soon");
   }
   const crypto::Name subject = {{"CN", options.dns_names.empty() ? options.name : options.dns_names.front()}};

@@ -3,29 +3,12 @@
 #include <cstdlib>
 
 #include "crypto/ocsp.h"
-
-namespace {
+#include "tests/fuzz/crypto/authority.h"
 
 using namespace cahn;
 
-struct Responder {
-  crypto::PrivateKeyPtr key = *crypto::generate_key(crypto::KeyType::ed25519);
-  crypto::Certificate certificate = make();
-
-  crypto::Certificate make() const {
-    crypto::CertificateSpec spec;
-    spec.subject = {{"CN", "owner"}};
-    spec.key = key->public_key();
-    spec.not_after = crypto::no_expiration();
-    spec.ca = true;
-    return *crypto::issue_certificate(spec, *key);
-  }
-};
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const Responder responder;
+  static const fuzz::Authority responder;
   const auto request = crypto::OcspRequest::from_der({data, size});
   if (!request) return 0;
   const auto& ids = request->certificates();

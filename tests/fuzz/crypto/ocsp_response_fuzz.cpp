@@ -4,29 +4,12 @@
 #include <cstdlib>
 
 #include "crypto/ocsp.h"
-
-namespace {
+#include "tests/fuzz/crypto/authority.h"
 
 using namespace cahn;
 
-struct Authority {
-  crypto::PrivateKeyPtr key = *crypto::generate_key(crypto::KeyType::p256);
-  crypto::Certificate certificate = make();
-
-  crypto::Certificate make() const {
-    crypto::CertificateSpec spec;
-    spec.subject = {{"CN", "owner"}};
-    spec.key = key->public_key();
-    spec.not_after = crypto::no_expiration();
-    spec.ca = true;
-    return *crypto::issue_certificate(spec, *key);
-  }
-};
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const Authority authority;
+  static const fuzz::Authority authority;
   const Time now = authority.certificate.not_before() + std::chrono::hours(1);
   if (crypto::read_ocsp_response({data, size}, authority.certificate, authority.certificate, now)) std::abort();
   return 0;

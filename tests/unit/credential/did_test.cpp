@@ -21,7 +21,7 @@ constexpr std::string_view rsa_did =
     "JrdEjC"
     "k3qRMMmyjnjCMfR4pXbRMZa3i";
 
-std::string refusal(std::string_view did) {
+std::string did_refusal(std::string_view did) {
   const auto key = key_of_did(did);
   return key ? "" : std::string(key.error().code.name());
 }
@@ -62,54 +62,55 @@ TEST(DidKey, OfTheFirstKeyOfRfc8032) {
 
 TEST(DidKey, RefusesWhatIsNotADid) {
   for (const char* text : {"", "did", "key:z6Mk", "DID:key:z6Mk", "mailto:ann@example.org", " did:key:z6Mk"}) {
-    EXPECT_EQ(refusal(text), "bad_did") << text;
+    EXPECT_EQ(did_refusal(text), "bad_did") << text;
   }
 }
 
 TEST(DidKey, RefusesOtherMethodsByName) {
-  EXPECT_EQ(refusal("did:web:example.org"), "unsupported_did");
-  EXPECT_EQ(refusal("did:Key:z6Mk"), "unsupported_did");
+  EXPECT_EQ(did_refusal("did:web:example.org"), "unsupported_did");
+  EXPECT_EQ(did_refusal("did:Key:z6Mk"), "unsupported_did");
 }
 
 TEST(DidKey, RefusesKeysThatWeDoNotTake) {
-  EXPECT_EQ(refusal(p521_did), "unsupported_did");
+  EXPECT_EQ(did_refusal(p521_did), "unsupported_did");
   // secp256k1, X25519, and an Ed25519 codec whose varint is longer than it need be.
-  EXPECT_EQ(refusal(did_of(hex_decode("e701" + std::string("02") + std::string(64, '5')).value())), "unsupported_did");
-  EXPECT_EQ(refusal(did_of(hex_decode("ec01" + std::string(64, '5')).value())), "unsupported_did");
-  EXPECT_EQ(refusal(did_of(hex_decode("ed8100" + std::string(64, '5')).value())), "unsupported_did");
-  EXPECT_EQ(refusal("did:key:z"), "unsupported_did");
+  EXPECT_EQ(did_refusal(did_of(hex_decode("e701" + std::string("02") + std::string(64, '5')).value())),
+            "unsupported_did");
+  EXPECT_EQ(did_refusal(did_of(hex_decode("ec01" + std::string(64, '5')).value())), "unsupported_did");
+  EXPECT_EQ(did_refusal(did_of(hex_decode("ed8100" + std::string(64, '5')).value())), "unsupported_did");
+  EXPECT_EQ(did_refusal("did:key:z"), "unsupported_did");
 }
 
 TEST(DidKey, RefusesAnotherSpellingOfAKey) {
   const std::string did(ed25519_did);
-  EXPECT_EQ(refusal(did + "#" + did.substr(8)), "bad_did");
-  EXPECT_EQ(refusal(did + " "), "bad_did");
-  EXPECT_EQ(refusal(did + "\n"), "bad_did");
-  EXPECT_EQ(refusal(did + "?versionId=1"), "bad_did");
-  EXPECT_EQ(refusal("did:key:1.1:" + did.substr(8)), "bad_did");
+  EXPECT_EQ(did_refusal(did + "#" + did.substr(8)), "bad_did");
+  EXPECT_EQ(did_refusal(did + " "), "bad_did");
+  EXPECT_EQ(did_refusal(did + "\n"), "bad_did");
+  EXPECT_EQ(did_refusal(did + "?versionId=1"), "bad_did");
+  EXPECT_EQ(did_refusal("did:key:1.1:" + did.substr(8)), "bad_did");
   // The same octets in base64url and in base16.
-  EXPECT_EQ(refusal("did:key:u" + base64url(multikey_of(did))), "bad_did");
-  EXPECT_EQ(refusal("did:key:f" + hex(multikey_of(did))), "bad_did");
+  EXPECT_EQ(did_refusal("did:key:u" + base64url(multikey_of(did))), "bad_did");
+  EXPECT_EQ(did_refusal("did:key:f" + hex(multikey_of(did))), "bad_did");
   // A leading '1' is a leading zero octet.
-  EXPECT_NE(refusal("did:key:z1" + did.substr(9)), "");
+  EXPECT_NE(did_refusal("did:key:z1" + did.substr(9)), "");
 }
 
 TEST(DidKey, RefusesBase58ThatIsNone) {
   for (const char bad : {'0', 'O', 'I', 'l', '+', '/', '=', ' ', '\0', '\x80'}) {
     std::string did(ed25519_did);
     did[20] = bad;
-    EXPECT_EQ(refusal(did), "bad_did") << bad;
+    EXPECT_EQ(did_refusal(did), "bad_did") << bad;
   }
 }
 
 TEST(DidKey, RefusesEd25519KeysOfTheWrongLength) {
   auto multikey = multikey_of(ed25519_did);
   multikey.push_back(7);
-  EXPECT_EQ(refusal(did_of(multikey)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(multikey)), "bad_did");
   multikey.resize(33);
-  EXPECT_EQ(refusal(did_of(multikey)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(multikey)), "bad_did");
   multikey.resize(2);
-  EXPECT_EQ(refusal(did_of(multikey)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(multikey)), "bad_did");
 }
 
 // Under such a key one signature holds for many messages, so that nobody could say who stated what.
@@ -122,14 +123,14 @@ TEST(DidKey, RefusesEd25519PointsOfSmallOrder) {
                             "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
                             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
                             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"}) {
-    EXPECT_EQ(refusal(did_of(hex_decode("ed01" + std::string(point)).value())), "bad_did") << point;
+    EXPECT_EQ(did_refusal(did_of(hex_decode("ed01" + std::string(point)).value())), "bad_did") << point;
   }
 }
 
 TEST(DidKey, RefusesASecondEncodingOfAnEd25519Point) {
   // y = p + 3 is the point of y = 3 again.
   const auto overflown = "ed01f0" + std::string(60, 'f') + "7f";
-  EXPECT_EQ(refusal(did_of(hex_decode(overflown).value())), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(hex_decode(overflown).value())), "bad_did");
 }
 
 TEST(DidKey, RefusesEllipticCurveKeysThatAreNotCompressedPointsOfTheCurve) {
@@ -138,23 +139,23 @@ TEST(DidKey, RefusesEllipticCurveKeysThatAreNotCompressedPointsOfTheCurve) {
   const auto spki = key_of_did(p256_did).value().spki();
   Bytes uncompressed(compressed.begin(), compressed.begin() + 2);
   uncompressed.insert(uncompressed.end(), spki.end() - 65, spki.end());
-  EXPECT_EQ(refusal(did_of(uncompressed)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(uncompressed)), "bad_did");
 
   auto hybrid = uncompressed;
   hybrid[2] = 0x06;
-  EXPECT_EQ(refusal(did_of(hybrid)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(hybrid)), "bad_did");
 
   auto longer = compressed;
   longer.push_back(0);
-  EXPECT_EQ(refusal(did_of(longer)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(longer)), "bad_did");
 
   Bytes infinity(compressed.begin(), compressed.begin() + 2);
   infinity.push_back(0);
-  EXPECT_EQ(refusal(did_of(infinity)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(infinity)), "bad_did");
 
   auto field_overflow = compressed;  // x is not below p
   std::fill(field_overflow.begin() + 3, field_overflow.end(), 0xff);
-  EXPECT_EQ(refusal(did_of(field_overflow)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(field_overflow)), "bad_did");
 }
 
 TEST(DidKey, RefusesRsaKeysThatAreNotDerToTheLetter) {
@@ -163,33 +164,33 @@ TEST(DidKey, RefusesRsaKeysThatAreNotDerToTheLetter) {
 
   auto trailing = good;
   trailing.push_back(0);
-  EXPECT_EQ(refusal(did_of(trailing)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(trailing)), "bad_did");
 
   auto truncated = good;
   truncated.pop_back();
-  EXPECT_EQ(refusal(did_of(truncated)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(truncated)), "bad_did");
 
   auto long_length = good;  // 30 83 00010a: a length with a leading zero
   long_length[3] = 0x83;
   long_length.insert(long_length.begin() + 4, 0);
-  EXPECT_EQ(refusal(did_of(long_length)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(long_length)), "bad_did");
 
   auto indefinite = good;
   indefinite[3] = 0x80;
-  EXPECT_EQ(refusal(did_of(indefinite)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(indefinite)), "bad_did");
 
   auto padded = good;  // the modulus with a second leading zero
   padded.insert(padded.begin() + 10, 0);
   padded[5] += 1;
   padded[9] += 1;
-  EXPECT_EQ(refusal(did_of(padded)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(padded)), "bad_did");
 
   auto negative = good;
   negative[10] = 0x80;
-  EXPECT_EQ(refusal(did_of(negative)), "bad_did");
+  EXPECT_EQ(did_refusal(did_of(negative)), "bad_did");
 }
 
-TEST(DidKey, BoundsWhatItDecodes) { EXPECT_EQ(refusal("did:key:z" + std::string(1'000'000, '2')), "bad_did"); }
+TEST(DidKey, BoundsWhatItDecodes) { EXPECT_EQ(did_refusal("did:key:z" + std::string(1'000'000, '2')), "bad_did"); }
 
 TEST(DidKey, IsItsOwnVerificationMethod) { EXPECT_EQ(verification_method("did:key:z6MkX"), "did:key:z6MkX#z6MkX"); }
 

@@ -7,7 +7,7 @@ namespace {
 
 const std::string device = "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169";
 const std::string signer = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
-const std::string ann = "mailto:ann@example.org";
+const std::string ann_mail = "mailto:ann@example.org";
 
 Expression read(std::string_view text) {
   const auto expression = parse_notation(text);
@@ -22,11 +22,11 @@ bool is_refused(std::string_view text) {
 }
 
 TEST(TheNotation, IsReadInItsFullAndItsShortForm) {
-  const Statement statement{"Trust", {ann, device}};
-  for (const auto& text : {"{Trust(" + ann + ", " + device + ")}[" + signer + "-]",
-                           "{ Trust (" + ann + "@, " + device + "+) } [" + signer + "-]",
-                           "Trust(" + ann + "," + device + ") : " + signer + "-",
-                           "  Trust ( " + ann + "@ ,\n" + device + "+ ):" + signer + "  "}) {
+  const Statement statement{"Trust", {ann_mail, device}};
+  for (const auto& text : {"{Trust(" + ann_mail + ", " + device + ")}[" + signer + "-]",
+                           "{ Trust (" + ann_mail + "@, " + device + "+) } [" + signer + "-]",
+                           "Trust(" + ann_mail + "," + device + ") : " + signer + "-",
+                           "  Trust ( " + ann_mail + "@ ,\n" + device + "+ ):" + signer + "  "}) {
     const auto expression = read(text);
     EXPECT_EQ(expression.statement, statement) << text;
     EXPECT_EQ(expression.signer, signer) << text;
@@ -34,14 +34,14 @@ TEST(TheNotation, IsReadInItsFullAndItsShortForm) {
 }
 
 TEST(TheNotation, NeedsNoSigner) {
-  EXPECT_EQ(read("Trust(" + ann + ", " + device + ")").signer, std::nullopt);
-  EXPECT_EQ(read("{Trust(" + ann + ", " + device + ")}").signer, std::nullopt);
+  EXPECT_EQ(read("Trust(" + ann_mail + ", " + device + ")").signer, std::nullopt);
+  EXPECT_EQ(read("{Trust(" + ann_mail + ", " + device + ")}").signer, std::nullopt);
 }
 
 TEST(TheNotation, IsWrittenWithAndWithoutMarks) {
-  const Expression expression{{"Purchase", {device, ann, "Camera 3"}}, signer};
-  EXPECT_EQ(to_notation(expression), "Purchase(" + device + ", " + ann + ", Camera 3) : " + signer + "-");
-  EXPECT_EQ(to_notation(expression, true), "Purchase(" + device + "+, " + ann + "@, Camera 3) : " + signer + "-");
+  const Expression expression{{"Purchase", {device, ann_mail, "Camera 3"}}, signer};
+  EXPECT_EQ(to_notation(expression), "Purchase(" + device + ", " + ann_mail + ", Camera 3) : " + signer + "-");
+  EXPECT_EQ(to_notation(expression, true), "Purchase(" + device + "+, " + ann_mail + "@, Camera 3) : " + signer + "-");
   EXPECT_EQ(to_notation({{"Retraction", {"abc"}}, std::nullopt}), "Retraction(abc)");
 }
 
@@ -93,11 +93,11 @@ TEST(TheNotation, ReadsBackWhateverItWrites) {
 }
 
 TEST(TheNotation, RefusesAMarkThatContradictsWhatItMarks) {
-  EXPECT_TRUE(is_refused("Trust(" + ann + "+, " + device + ")"));
-  EXPECT_TRUE(is_refused("Trust(" + ann + ", " + device + "@)"));
+  EXPECT_TRUE(is_refused("Trust(" + ann_mail + "+, " + device + ")"));
+  EXPECT_TRUE(is_refused("Trust(" + ann_mail + ", " + device + "@)"));
   EXPECT_TRUE(is_refused("OwnerDeclaration(" + device + ", c++)"));
-  EXPECT_TRUE(is_refused("Trust(" + ann + "@@, " + device + ")"));
-  EXPECT_TRUE(is_refused("Trust(" + ann + ", " + device + "++)"));
+  EXPECT_TRUE(is_refused("Trust(" + ann_mail + "@@, " + device + ")"));
+  EXPECT_TRUE(is_refused("Trust(" + ann_mail + ", " + device + "++)"));
   EXPECT_TRUE(is_refused("Trust(@, " + device + ")"));
 }
 

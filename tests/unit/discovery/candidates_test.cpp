@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 namespace cahn::discovery {
 namespace {
 
@@ -60,25 +58,6 @@ TEST_F(ListOfCandidates, DoublesThePauseWithEachFailureUpToTheLongest) {
     clock_.advance(1s);
     EXPECT_EQ(next(), "192.0.2.1");
   }
-}
-
-TEST_F(ListOfCandidates, PassesOverOneThatIsTakenUpAndKeepsItInAFullList) {
-  candidates_.offer(at("192.0.2.1", 2));
-  candidates_.offer(at("192.0.2.2", 1));
-  candidates_.take_up(at("192.0.2.1", 2));
-  EXPECT_EQ(next(), "192.0.2.2");
-  EXPECT_EQ(next(), "192.0.2.2");
-  candidates_.take_up(at("192.0.2.2", 1));
-  EXPECT_EQ(next(), "none");
-  EXPECT_EQ(candidates_.next_try_at(), std::nullopt);
-  for (std::size_t i = 0; i < Candidates::max_candidates; ++i)
-    candidates_.offer(at("198.51.100." + std::to_string(i), 9));
-  candidates_.set_down(at("192.0.2.1", 2));
-  candidates_.failed(at("192.0.2.2", 1));
-  std::vector<std::string> all;
-  for (const auto& one : candidates_.ranked()) all.push_back(one.service.address);
-  EXPECT_NE(std::ranges::find(all, "192.0.2.1"), all.end()) << "an attempt is under way there";
-  EXPECT_NE(std::ranges::find(all, "192.0.2.2"), all.end());
 }
 
 TEST_F(ListOfCandidates, KeepsThePauseOfOneThatAnnouncesItselfAgain) {
